@@ -4,8 +4,9 @@
  * `test/run.ts` installs what is missing once, before the first test. A test that needs a program asks
  * `lacking()` and, where it can't have it, is skipped under a title that says why: nothing is left out silently.
  */
-import { existsSync } from "node:fs";
+
 import { describe } from "bun:test";
+import { existsSync } from "node:fs";
 
 /** Program → the Debian package that brings it. */
 const packageOf: Readonly<Record<string, string>> = {
@@ -33,9 +34,9 @@ const packageOf: Readonly<Record<string, string>> = {
 const searched = ["/usr/local/sbin", "/usr/local/bin", "/usr/sbin", "/usr/bin", "/sbin", "/bin"];
 
 function has(program: string): boolean {
-  return (
-    program === "root" ? process.getuid?.() === 0 : searched.some((folder) => existsSync(`${folder}/${program}`))
-  );
+  return program === "root"
+    ? process.getuid?.() === 0
+    : searched.some((folder) => existsSync(`${folder}/${program}`));
 }
 
 /**
@@ -47,7 +48,9 @@ export function lacking(...needs: string[]): string | undefined {
   const missing = needs.filter((need) => !has(need));
   if (missing.length === 0) return undefined;
   return missing
-    .map((need) => (need === "root" ? "needs root" : `needs ${need} (Debian package ${packageOf[need] ?? need})`))
+    .map((need) =>
+      need === "root" ? "needs root" : `needs ${need} (Debian package ${packageOf[need] ?? need})`,
+    )
     .join(", ");
 }
 
@@ -72,7 +75,8 @@ export function installMissingPackages(): string {
   ];
   if (wanted.length === 0) return "every Debian package that the tests drive is here";
   if (!has("root")) return `not root: can't install ${wanted.join(" ")}; tests that need them are skipped`;
-  if (!has("apt-get")) return `no apt-get: can't install ${wanted.join(" ")}; tests that need them are skipped`;
+  if (!has("apt-get"))
+    return `no apt-get: can't install ${wanted.join(" ")}; tests that need them are skipped`;
   const env = { ...process.env, DEBIAN_FRONTEND: "noninteractive" };
   const run = (words: string[]) =>
     Bun.spawnSync(words, { env, stdin: "ignore", stdout: "ignore", stderr: "pipe", timeout: 600_000 });
@@ -80,7 +84,10 @@ export function installMissingPackages(): string {
   // Debian starts daemons on installation; the tests start their own, in namespaces of their own.
   const policy = "/usr/sbin/policy-rc.d";
   const ours = !existsSync(policy);
-  if (ours) Bun.spawnSync(["install", "-m", "755", "/dev/stdin", policy], { stdin: Buffer.from("#!/bin/sh\nexit 101\n") });
+  if (ours)
+    Bun.spawnSync(["install", "-m", "755", "/dev/stdin", policy], {
+      stdin: Buffer.from("#!/bin/sh\nexit 101\n"),
+    });
   const done = run(["apt-get", "install", "-y", "-qq", "--no-install-recommends", ...wanted]);
   if (ours) Bun.spawnSync(["rm", "-f", policy]);
   const still = wanted.filter((name) =>

@@ -1,0 +1,35 @@
+/**
+ * The entry of all three faces: `rcron`, `rcrond` and `rcronctl` are one file under three names.
+ *
+ * The only place that reads argv and ends the process. It awaits nothing at the top level: a top-level await that
+ * never settles would spin (docs/decisions/runtime.md).
+ */
+import { wrap } from "../src/cli/wrap.ts";
+
+/** The runtime's argv tells nothing about the name; argv0 is what the caller wrote. */
+const calledAs = process.argv0.slice(process.argv0.lastIndexOf("/") + 1);
+const words = process.argv.slice(2);
+
+/** The face is that of the name, or of `--as NAME` where no link can be made; any other name is the prefix's. */
+function main(): number | Promise<number> {
+  const isNamed = words[0] === "--as" && ["rcron", "rcrond", "rcronctl"].includes(words[1] ?? "");
+  const face = isNamed ? words[1] : calledAs;
+  const own = isNamed ? words.slice(2) : words;
+  if (face === "rcrond") return import("../src/cli/serve.ts").then(({ serve }) => serve(own));
+  if (face === "rcronctl") return import("../src/cli/control.ts").then(({ control }) => control(own));
+  return wrap(isNamed ? "rcron" : calledAs || "rcron", own);
+}
+
+function fail(error: unknown): never {
+  console.error("rcron: internal error:", error);
+  process.exit(125);
+}
+
+try {
+  const status = main();
+  // A passive machine has its status at once; waiting for it would cost more than finding it.
+  if (typeof status === "number") process.exit(status);
+  status.then((later) => process.exit(later), fail);
+} catch (error) {
+  fail(error);
+}

@@ -1,0 +1,141 @@
+/**
+ * `rcron --explain`: what would happen here and why, in a few lines, running nothing and logging nothing.
+ */
+import { statSync } from "node:fs";
+import { findProgram } from "../execute/execute.ts";
+import { type Conf, type ConfKey, confDefaults, decide, type LoadedConf, readState } from "../gate/gate.ts";
+import { type Job, parseCommand } from "../model/job.ts";
+import { printable } from "../model/printable.ts";
+import { Problem } from "../model/problem.ts";
+import type { Verdict } from "../model/state.ts";
+import { complain, ownFailure } from "./terminal.ts";
+import type { Run } from "./wrap-options.ts";
+
+/**
+ * Prints the explanation to standard output.
+ * @returns 0; 125 where the words make no command
+ */
+export async function explain(program: string, run: Run, loaded: LoadedConf): Promise<number> {
+  const { conf } = loaded;
+  const command = parseCommand(run.words, run.shell ?? conf.shell);
+  if (command instanceof Problem) {
+    complain(program, command);
+    return ownFailure;
+  }
+  const job: Job = { ...command, niceLevel: conf.niceLevel };
+  const verdict = decide(conf, readState(conf.stateFile));
+  const rows = [
+    ...confRows(loaded),
+    ...stateRows(verdict, conf),
+    ...(await commandRows(job, run, conf)),
+    ["log", `${conf.syslogFacility} at ${conf.syslogLevel} as ${program}${logSocketNote()}`],
+    [
+      "so",
+      verdict.state === "active"
+        ? "the command would run here, now"
+        : "nothing would run here; exit status 0",
+    ],
+  ];
+  const width = Math.max(...rows.map(([label = ""]) => label.length)) + 2;
+  await Bun.write(Bun.stdout, rows.map(([label = "", text]) => `${label.padEnd(width)}${text}\n`).join(""));
+  return 0;
+}
+
+function confRows({ conf, path, exists, warnings }: LoadedConf): string[][] {
+  const values: Record<ConfKey, string> = {
+    cluster_name: conf.clusterName,
+    state_file: conf.stateFile,
+    default_state: conf.defaultState,
+    syslog_facility: conf.syslogFacility,
+    syslog_level: conf.syslogLevel,
+    nice_level: String(conf.niceLevel),
+    shell: conf.shell,
+    log_format: conf.logFormat,
+  };
+  // The table of defaults has every key, and no other.
+  const keys = Object.keys(confDefaults) as ConfKey[];
+  return [
+    ["configuration", exists ? path : `none: ${path} does not exist; the defaults hold`],
+    ...keys.map((key) => {
+      const line = conf.lines[key];
+      return [`  ${key}`, `${printable(values[key])}  (${line === undefined ? "default" : `line ${line}`})`];
+    }),
+    ...(exists ? warnings.map((warning) => ["  warning", warning]) : []),
+  ];
+}
+
+function stateRows(verdict: Verdict, conf: Conf): string[][] {
+  const rows = [["state", `${verdict.state}: ${verdict.sentence}`]];
+  if (verdict.stateFile !== conf.stateFile)
+    rows.push(["  note", `${conf.stateFile} can't be read, and is the default`]);
+  try {
+    const { mtimeMs, uid, mode } = statSync(verdict.stateFile);
+    const age = ageInWords(Date.now() - mtimeMs);
+    rows.push([
+      "  written",
+      `${age}, owner uid ${uid}, mode ${(mode & 0o7777).toString(8).padStart(4, "0")}`,
+    ]);
+  } catch {
+    // No file, no age: the sentence above has said so.
+  }
+  return rows;
+}
+
+/** "3 h 12 min ago", the two largest units. */
+function ageInWords(ageMs: number): string {
+  if (ageMs < -1000) return "in the future: the clock was set back, or the file came from elsewhere";
+  const units: [string, number][] = [
+    ["d", 86_400],
+    ["h", 3600],
+    ["min", 60],
+    ["s", 1],
+  ];
+  let rest = Math.max(0, Math.round(ageMs / 1000));
+  const parts = units.flatMap(([unit, seconds]) => {
+    const count = Math.floor(rest / seconds);
+    rest -= count * seconds;
+    return count > 0 ? [`${count} ${unit}`] : [];
+  });
+  return parts.length === 0 ? "just now" : `${parts.slice(0, 2).join(" ")} ago`;
+}
+
+async function commandRows(
+  { command, environment, niceLevel }: Job,
+  run: Run,
+  conf: Conf,
+): Promise<string[][]> {
+  const words = command.kind === "words" ? command.words : (["/bin/sh", "-c", command.line] as const);
+  const how =
+    command.kind === "words"
+      ? "these words, no shell"
+      : (run.shell ?? conf.shell) === "joined"
+        ? `joined for the shell, by ${run.shell === undefined ? "shell = joined" : "--shell"}`
+        : "one word with blanks or shell characters, so by the shell";
+  const path = environment.findLast(({ name }) => name === "PATH")?.value ?? process.env["PATH"];
+  const found = await findProgram(words[0], path);
+  return [
+    ["command", `${words.map(shellQuoted).join(" ")}  (${how})`],
+    "path" in found
+      ? ["  program", found.path]
+      : ["  program", `${found.problem.message}; exit status would be ${found.exitCode}`],
+    ...environment.map(({ name, value }) => ["  environment", `${name}=${shellQuoted(value)}`]),
+    ["  priority", `nice ${niceLevel}`],
+  ];
+}
+
+/** A word as one would type it for the shell, on one line. */
+function shellQuoted(word: string): string {
+  if (/^[\w@%+=:,./-]+$/.test(word)) return word;
+  return /[\x00-\x1f\x7f\ud800-\udfff]/u.test(word)
+    ? `$'${printable(word).replaceAll("'", "\\'")}'`
+    : `'${word.replaceAll("'", "'\\''")}'`;
+}
+
+/** Says so where there is no log socket: the log's lines would be lost without a word. */
+function logSocketNote(): string {
+  try {
+    return statSync("/dev/log").isSocket() ? "" : "; /dev/log is no socket: the lines are lost";
+  } catch {
+    return "; there is no /dev/log here: the lines are lost";
+  }
+}

@@ -1,0 +1,41 @@
+/**
+ * `rcron` on the active machine: the job, with a line in the log before it and one after it.
+ */
+import { prepareLocal } from "../execute/execute.ts";
+import { parseCommand } from "../model/job.ts";
+import { endLine, extendLine, startLine } from "../model/log-line.ts";
+import { exitStatusOf } from "../model/outcome.ts";
+import { Problem } from "../model/problem.ts";
+import { readInheritance } from "../system/process.ts";
+import { complain, sayWarnings } from "./terminal.ts";
+import type { GatedRun } from "./wrap.ts";
+
+/**
+ * Runs the job and waits for its end.
+ * @returns the exit status, or the Problem for which nothing was run
+ */
+export async function runActive({
+  program,
+  run,
+  conf,
+  verdict,
+  warnings,
+  log,
+}: GatedRun): Promise<number | Problem> {
+  // Before the log is used: its socket must not be taken for one that the caller left for the job.
+  const inheritance = readInheritance();
+  sayWarnings(program, warnings, conf, log);
+  const command = parseCommand(run.words, run.shell ?? conf.shell);
+  if (command instanceof Problem) return command;
+  const launch = prepareLocal({ ...command, niceLevel: conf.niceLevel }, inheritance);
+  sayWarnings(program, launch.warnings, conf, log);
+
+  const extension = conf.logFormat === "extended" ? extendLine(command.name, verdict.reason) : undefined;
+  const context = { clusterName: conf.clusterName, commandText: run.words.join(" "), extension };
+  log.log(conf.syslogFacility, conf.syslogLevel, startLine(context));
+  const startedMs = performance.now();
+  const outcome = await launch.run();
+  log.log(conf.syslogFacility, conf.syslogLevel, endLine(context, outcome, performance.now() - startedMs));
+  if (outcome.kind === "not-started") complain(program, outcome.problem);
+  return exitStatusOf(outcome);
+}

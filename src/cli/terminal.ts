@@ -1,0 +1,31 @@
+/**
+ * What is said to the person: on standard error, which cron mails.
+ *
+ * The voice: `NAME: warning: …` and `NAME: …` for what ended the run; lower case, the rule and then the value, no full
+ * stop. A hint is one thing to do now, on a line of its own. Nothing is said about a run that goes well.
+ */
+import type { Conf } from "../gate/gate.ts";
+import type { Problem } from "../model/problem.ts";
+import type { Syslog } from "../system/syslog.ts";
+
+/** The exit status of rcron's own failure, so that it is not taken for the job's. @see compat.md "exit status" */
+export const ownFailure = 125;
+/** The exit status of rcronctl and rcrond for wrong use. */
+export const wrongUse = 2;
+
+/**
+ * Warnings go to the person, by cron's mail, and to the log. @see compat.md "warnings"
+ * @param program the name this program was called by
+ */
+export function sayWarnings(program: string, warnings: readonly string[], conf: Conf, log: Syslog): void {
+  for (const warning of warnings) {
+    console.error(`${program}: warning: ${warning}`);
+    log.log(conf.syslogFacility, "LOG_WARNING", `warning: ${warning}`);
+  }
+}
+
+/** @param program the name this program was called by */
+export function complain(program: string, problem: Problem): void {
+  console.error(`${program}: ${problem.message}`);
+  if (problem.hint !== undefined) console.error(`${program}: hint: ${problem.hint}`);
+}

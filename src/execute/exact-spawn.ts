@@ -1,0 +1,155 @@
+/**
+ * Starting a job through posix_spawn(3), where the runtime's own spawn would change something:
+ *
+ * - a word or the environment holds bytes that are not UTF-8: the runtime would replace them;
+ * - the caller ignores signals (nohup, a shell's `&`): the runtime would reset them;
+ * - the caller closed a standard stream: the runtime would put /dev/null there.
+ *
+ * The child has exactly what an exec in this process's place would have left it. The price: its end is learned from
+ * SIGCHLD instead of the runtime.
+ */
+import { ptr } from "bun:ffi";
+import type { Assignment } from "../model/job.ts";
+import { readFileStart } from "../system/files.ts";
+import { exactLibc, type SystemError, systemError } from "../system/libc.ts";
+import { keepAcrossExec } from "../system/process.ts";
+import { decodeWord, encodeWord } from "../system/raw-words.ts";
+
+const POSIX_SPAWN_SETSIGDEF = 0x04;
+/** glibc's posix_spawnattr_t has 336 bytes, its sigset_t 128. */
+const attributeSize = 512;
+const signalSetSize = 128;
+const runtimeIgnores = [13, 25]; // SIGPIPE, SIGXFSZ: back to their default, as the runtime's own spawn does it
+const environmentLimit = 8 * 1024 * 1024;
+const WNOHANG = 1;
+/** SIGCHLD tells of the end at once; this is how often it is looked for besides, should one get lost. */
+const pollMs = 5000;
+
+export interface ExactSpawnOptions {
+  /** The file to run; nothing is searched. */
+  readonly file: string;
+  readonly words: readonly string[];
+  /** On top of this process's own environment. */
+  readonly environment: readonly Assignment[];
+  /** Descriptors, from 3 up, that the child shall have. */
+  readonly keep: readonly number[];
+}
+
+export interface ExactChild {
+  readonly pid: number;
+  /** The status word of wait(2). */
+  readonly ended: Promise<number>;
+}
+
+/**
+ * Starts a program.
+ * @returns the child, or why the system refused, or `no-libc` where no C function can be called
+ */
+export function exactSpawn({
+  file,
+  words,
+  environment,
+  keep,
+}: ExactSpawnOptions): ExactChild | SystemError | "no-libc" {
+  const c = exactLibc();
+  if (c === undefined) return "no-libc";
+  const attributes = new Uint8Array(attributeSize);
+  const defaults = new Uint8Array(signalSetSize);
+  c.sigemptyset(defaults);
+  for (const signal of runtimeIgnores) c.sigaddset(defaults, signal);
+  c.posix_spawnattr_init(attributes);
+  c.posix_spawnattr_setsigdefault(attributes, defaults);
+  c.posix_spawnattr_setflags(attributes, POSIX_SPAWN_SETSIGDEF);
+
+  const inherited = environmentBytes(environment);
+  if ("code" in inherited) return inherited;
+  const argv = new StringArray(words.map(encodeWord));
+  const envp = new StringArray(inherited);
+  const pidCell = new Int32Array(1);
+  keepAcrossExec(keep);
+  // Installed before the start, so that not even the shortest job's end is missed.
+  const reaper = new Reaper();
+  const error = c.posix_spawn(
+    pidCell,
+    terminated(encodeWord(file)),
+    null,
+    attributes,
+    argv.pointers,
+    envp.pointers,
+  );
+  argv.release();
+  envp.release();
+  if (error !== 0) {
+    reaper.close();
+    return systemError(error);
+  }
+  const pid = pidCell[0] ?? 0;
+  return { pid, ended: reaper.wait(pid) };
+}
+
+/** The environment of this process in its own bytes, with the assignments on top. */
+function environmentBytes(environment: readonly Assignment[]): Uint8Array[] | SystemError {
+  const file = readFileStart("/proc/self/environ", environmentLimit);
+  if (file.error !== undefined) return file.error;
+  const replaced = new Set(environment.map(({ name }) => name));
+  const entries: Uint8Array[] = [];
+  for (let from = 0; from < file.bytes.length; ) {
+    const end = file.bytes.indexOf(0, from);
+    const entry = file.bytes.slice(from, end < 0 ? undefined : end);
+    const text = decodeWord(entry);
+    if (!replaced.has(text.slice(0, Math.max(0, text.indexOf("="))))) entries.push(entry);
+    from += entry.length + 1;
+  }
+  return [...entries, ...environment.map(({ name, value }) => encodeWord(`${name}=${value}`))];
+}
+
+/** A NULL-terminated array of C strings. It holds the memory that its pointers point to until it is released. */
+class StringArray {
+  readonly pointers: BigUint64Array<ArrayBuffer>;
+  #memory: readonly Uint8Array[];
+
+  constructor(strings: readonly Uint8Array[]) {
+    this.#memory = strings.map(terminated);
+    this.pointers = BigUint64Array.from([...this.#memory.map((string) => BigInt(ptr(string))), 0n]);
+  }
+
+  release(): void {
+    this.#memory = [];
+  }
+}
+
+function terminated(bytes: Uint8Array): Uint8Array<ArrayBuffer> {
+  const string = new Uint8Array(bytes.length + 1);
+  string.set(bytes);
+  return string;
+}
+
+/** Waits for one child. */
+class Reaper {
+  #onChild: () => void = () => {};
+  readonly #listener = () => this.#onChild();
+  #poll: Timer | undefined;
+
+  constructor() {
+    process.on("SIGCHLD", this.#listener);
+  }
+
+  wait(pid: number): Promise<number> {
+    const status = new Int32Array(1);
+    return new Promise((resolve) => {
+      this.#onChild = () => {
+        const reaped = exactLibc()?.waitpid(pid, status, WNOHANG);
+        if (reaped === 0) return;
+        this.close();
+        resolve(status[0] ?? 0);
+      };
+      this.#poll = setInterval(this.#onChild, pollMs);
+      this.#onChild();
+    });
+  }
+
+  close(): void {
+    clearInterval(this.#poll);
+    process.off("SIGCHLD", this.#listener);
+  }
+}

@@ -1,0 +1,59 @@
+/**
+ * Which file a command's first word names: execvp(3)'s search, for the cases in which the answer must be known.
+ */
+import { accessSync, constants, statSync } from "node:fs";
+import { printable, quoted } from "../model/printable.ts";
+import { Problem } from "../model/problem.ts";
+
+/** What execvp(3) searches where PATH is not set. */
+const searchedWithoutPath = "/bin:/usr/bin";
+
+export type Found = { readonly path: string } | { readonly exitCode: 126 | 127; readonly problem: Problem };
+
+/**
+ * Looks for a program.
+ * @param program the command's first word; with a slash in it, it is a path and nothing is searched
+ * @param searchPath the job's PATH; undefined if it is not set
+ * @returns its path, or why it can't be run: 127 if there is none, 126 if there is one that is not executable
+ */
+export function findProgram(program: string, searchPath: string | undefined): Found {
+  if (program.includes("/")) return check(program, program);
+  let denied: Found | undefined;
+  if (program !== "") {
+    for (const folder of (searchPath ?? searchedWithoutPath).split(":")) {
+      const found = check(program, folder === "" ? program : `${folder}/${program}`);
+      if ("path" in found) return found;
+      if (found.exitCode === 126) denied ??= found;
+    }
+  }
+  return (
+    denied ?? {
+      exitCode: 127,
+      problem: new Problem("not-found", `${quoted(program)}: command not found`, {
+        hint: `it is in no folder of PATH (${printable(searchPath ?? searchedWithoutPath)}); cron's PATH is shorter than a login's`,
+      }),
+    }
+  );
+}
+
+function check(program: string, path: string): Found {
+  const shown = program === path ? quoted(path) : `${quoted(program)} (${printable(path)})`;
+  try {
+    const stat = statSync(path);
+    if (stat.isDirectory()) {
+      return { exitCode: 126, problem: new Problem("invalid", `${shown}: is a directory, not a program`) };
+    }
+    accessSync(path, constants.X_OK);
+    return { path };
+  } catch (error) {
+    const code = error instanceof Error && "code" in error ? error.code : undefined;
+    if (code === "EACCES") {
+      const hint = `chmod +x ${printable(path)}, or check the folders above it`;
+      return {
+        exitCode: 126,
+        problem: new Problem("denied", `${shown}: permission denied`, { hint, cause: error }),
+      };
+    }
+    return { exitCode: 127, problem: new Problem("not-found", `${shown}: no such file`, { cause: error }) };
+  }
+}

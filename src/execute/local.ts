@@ -1,0 +1,175 @@
+/**
+ * Runs a job on this machine: as a child that has the caller's own standard streams, descriptors, ignored signals,
+ * working directory and process group. Nothing is copied or buffered.
+ */
+import type { Job } from "../model/job.ts";
+import type { Outcome } from "../model/outcome.ts";
+import { printable, quoted } from "../model/printable.ts";
+import { Problem } from "../model/problem.ts";
+import { type SystemError, thrownSystemError } from "../system/libc.ts";
+import { type Inheritance, SignalForwarder, setPriority } from "../system/process.ts";
+import { isRaw } from "../system/raw-words.ts";
+
+export interface LocalRun {
+  /** Starts the job and waits for its end, however long that takes. */
+  run(): Promise<Outcome>;
+  /** What could not be done as asked, though the job runs; each a sentence. */
+  readonly warnings: readonly string[];
+}
+
+/**
+ * Makes ready to run a job: from here on signals are kept for it, and this process has its priority.
+ * @param inheritance what the caller left, read before anything was opened
+ */
+export function prepareLocal(job: Job, inheritance: Inheritance): LocalRun {
+  const signals = new SignalForwarder(inheritance.ignoredSignals);
+  const warnings: string[] = [];
+  const refused = setPriority(job.niceLevel);
+  if (refused !== undefined) {
+    warnings.push(
+      `can't set the priority to nice_level ${job.niceLevel}: ${refused.text}: going on at the present priority`,
+    );
+  }
+  return { warnings, run: () => run(job, inheritance, signals) };
+}
+
+/** One way of starting the job; a second one may follow from the reason why the first one failed. */
+interface Attempt {
+  readonly words: readonly string[];
+  /** The file to run; undefined: the first word, searched for in PATH. */
+  readonly file: string | undefined;
+}
+
+interface Child {
+  readonly pid: number;
+  readonly ended: Promise<Outcome>;
+}
+
+async function run(job: Job, inheritance: Inheritance, signals: SignalForwarder): Promise<Outcome> {
+  const words = job.command.kind === "words" ? job.command.words : ["/bin/sh", "-c", job.command.line];
+  let attempt: Attempt = { words, file: undefined };
+  for (;;) {
+    const started = needsExactSpawn(job, words, inheritance)
+      ? await startExactly(job, attempt, inheritance)
+      : startPlainly(job, attempt, inheritance);
+    if (!("code" in started)) {
+      signals.to(started.pid);
+      const outcome = await started.ended;
+      signals.stop();
+      return outcome;
+    }
+    const next = await nextAttempt(job, attempt, started);
+    if ("kind" in next) return next;
+    attempt = next;
+  }
+}
+
+/** True where the runtime's own spawn would change something; exact-spawn.ts lists what. */
+function needsExactSpawn(job: Job, words: readonly string[], inheritance: Inheritance): boolean {
+  if (inheritance.ignoredSignals.length > 0 || inheritance.hasClosedStream || words.some(isRaw)) return true;
+  if (job.environment.length === 0) return false;
+  const values = [...job.environment.map(({ value }) => value), ...Object.values(process.env)];
+  return values.some((value) => value !== undefined && (isRaw(value) || value.includes("\ufffd")));
+}
+
+/** By the runtime's own spawn. */
+function startPlainly(job: Job, { words, file }: Attempt, { descriptors }: Inheritance): Child | SystemError {
+  const [program = "", ...args] = words;
+  const stdio: ("inherit" | number | null)[] = ["inherit", "inherit", "inherit"];
+  for (const fd of descriptors) {
+    while (stdio.length < fd) stdio.push(null);
+    stdio[fd] = fd;
+  }
+  try {
+    const child = Bun.spawn([file ?? program, ...args], {
+      argv0: program,
+      // The runtime's types know three streams; it takes any number (docs/decisions/running-the-job.md).
+      stdio: stdio as ["inherit", "inherit", "inherit"],
+      // Without assignments the environment is not mentioned, so that it is handed on in its very bytes.
+      ...(job.environment.length > 0 && { env: environmentOf(job) }),
+    });
+    const ended = child.exited.then((status): Outcome => {
+      if (child.signalCode !== null) return { kind: "signalled", signal: status - 128 };
+      return { kind: "exited", exitCode: status };
+    });
+    return { pid: child.pid, ended };
+  } catch (error) {
+    return thrownSystemError(error);
+  }
+}
+
+function environmentOf(job: Job): Record<string, string | undefined> {
+  return { ...process.env, ...Object.fromEntries(job.environment.map(({ name, value }) => [name, value])) };
+}
+
+/** By posix_spawn, which changes nothing. */
+async function startExactly(
+  job: Job,
+  attempt: Attempt,
+  inheritance: Inheritance,
+): Promise<Child | SystemError> {
+  const { exactSpawn } = await import("./exact-spawn.ts");
+  const { findProgram } = await import("./find-program.ts");
+  let file = attempt.file;
+  if (file === undefined) {
+    const found = findProgram(attempt.words[0] ?? "", searchPath(job));
+    if (!("path" in found)) return { code: "ENOENT", text: found.problem.message };
+    file = found.path;
+  }
+  const child = exactSpawn({
+    file,
+    words: attempt.words,
+    environment: job.environment,
+    keep: inheritance.descriptors,
+  });
+  if (child !== "no-libc")
+    return "code" in child ? child : { pid: child.pid, ended: child.ended.then(fromWaitStatus) };
+  if (!attempt.words.some(isRaw)) return startPlainly(job, attempt, inheritance);
+  return { code: "ENOSYS", text: "a word is not UTF-8, and without libc its bytes can't be passed on" };
+}
+
+function fromWaitStatus(status: number): Outcome {
+  const signal = status & 0x7f;
+  return signal === 0 ? { kind: "exited", exitCode: (status >> 8) & 0xff } : { kind: "signalled", signal };
+}
+
+/** The PATH in which the job's program is searched: as env(1) does it, the job's own. */
+function searchPath(job: Job): string | undefined {
+  return job.environment.findLast(({ name }) => name === "PATH")?.value ?? process.env["PATH"];
+}
+
+/** What execvp(3) would try next, or why the job can't be started. */
+async function nextAttempt(
+  job: Job,
+  { words, file }: Attempt,
+  error: SystemError,
+): Promise<Attempt | Outcome> {
+  const { findProgram } = await import("./find-program.ts");
+  const [program = "", ...args] = words;
+  const found = findProgram(program, searchPath(job));
+  if (!("path" in found)) return { kind: "not-started", ...found };
+  // The runtime's search leaves out what execvp's has: an empty folder in PATH, which is the working directory.
+  if (error.code === "ENOENT" && file === undefined) return { words, file: found.path };
+  // A script without #!: the shell runs it, as it would behind a crontab line without the prefix.
+  if (error.code === "ENOEXEC" && file !== "/bin/sh")
+    return { words: ["/bin/sh", found.path, ...args], file: "/bin/sh" };
+
+  const shown = quoted(found.path);
+  if (error.code === "ENOENT") {
+    const problem = new Problem(
+      "not-found",
+      `${shown}: the interpreter that its first line names was not found`,
+      {
+        hint: `head -n 1 ${printable(found.path)}`,
+      },
+    );
+    return { kind: "not-started", exitCode: 127, problem };
+  }
+  const problem = new Problem("internal", `${shown} can't be started: ${error.text}`, {
+    ...(error.code === "E2BIG" && {
+      hint: "the words and the environment together are too long for the system",
+    }),
+  });
+  const isCommandsFault = ["E2BIG", "EACCES", "EPERM", "ENOEXEC", "ETXTBSY", "EISDIR"].includes(error.code);
+  return { kind: "not-started", exitCode: isCommandsFault ? 126 : 125, problem };
+}

@@ -1,0 +1,222 @@
+/**
+ * rcron.conf: its keys, their defaults, and the parser.
+ *
+ * The syntax is what the two older programs accepted between them, which no ini library reads: `key = value`,
+ * `key: value`, and `key value` with blanks alone; whole-line comments with `#` or `;`; values in `"…"` or `'…'`.
+ * There are no sections and no comments after a value.
+ *
+ * The parser is pure and total: text in, a configuration or a Problem out. What is doubtful but harmless becomes
+ * a warning; whatever could make a job run on the wrong machine is a Problem, and then nothing runs.
+ */
+import { nearestWord } from "../model/nearest-word.ts";
+import { quoted } from "../model/printable.ts";
+import { Problem } from "../model/problem.ts";
+import type { State } from "../model/state.ts";
+import { type Facility, facilities, type Level, levels } from "../model/syslog-names.ts";
+
+/** Where the configuration is looked for without `--conf`. @see compat.md "default configuration" */
+export const defaultConfPath = "/etc/rcron/rcron.conf";
+
+/** A configuration larger than this is taken for a mistake. */
+export const confSizeLimit = 64 * 1024;
+
+export interface Conf {
+  /** An arbitrary name, the same on every machine of the group; the `cluster=` of each log line. */
+  readonly clusterName: string;
+  readonly stateFile: string;
+  /** What holds where the state file gives no usable word. */
+  readonly defaultState: State;
+  readonly syslogFacility: Facility;
+  readonly syslogLevel: Level;
+  /** Absolute priority of the job, -20…19. */
+  readonly niceLevel: number;
+  /** `words`: run as they stand; `joined`: joined with blanks for `/bin/sh -c`, as the older programs did. */
+  readonly shell: "words" | "joined";
+  readonly logFormat: "default" | "extended";
+  /** The line that sets a key; a key that is not here has its default. */
+  readonly lines: Readonly<Partial<Record<ConfKey, number>>>;
+}
+
+/** Every key of rcron.conf with the value it has when it is not set. */
+export const confDefaults = {
+  cluster_name: "default_cluster",
+  state_file: "/var/run/rcron.state",
+  default_state: "active",
+  syslog_facility: "LOG_CRON",
+  syslog_level: "LOG_INFO",
+  nice_level: "19",
+  shell: "words",
+  log_format: "default",
+} as const;
+
+export type ConfKey = keyof typeof confDefaults;
+
+/**
+ * Reads the text of an rcron.conf.
+ *
+ * Every run on a passive machine goes through here, so it is one long function of plain loops: each further function, regular
+ * expression or callback costs its first use, 0.02 to 0.1 ms (docs/decisions/runtime.md).
+ *
+ * @param text the whole file, decoded
+ * @param path how messages name the file
+ * @returns the configuration and its warnings (each a sentence with file and line), or the first Problem (`invalid`)
+ */
+export function parseConf(text: string, path: string): { conf: Conf; warnings: string[] } | Problem {
+  const values: Record<ConfKey, string> = { ...confDefaults };
+  const lines: Partial<Record<ConfKey, number>> = {};
+  const warnings: string[] = [];
+
+  const rows = (text.startsWith("\ufeff") ? text.slice(1) : text).split("\n");
+  for (let index = 0; index < rows.length; index++) {
+    const line = rows[index]?.trim() ?? "";
+    if (line === "" || line[0] === "#" || line[0] === ";") continue;
+    const where = `${path}:${index + 1}`;
+
+    let end = 0;
+    for (; end < line.length; end++) {
+      const char = line[end];
+      if (char === "=" || char === ":" || char === " " || char === "\t") break;
+    }
+    const written = line.slice(0, end);
+    const key = written.toLowerCase() as ConfKey; // proved two lines on
+    // Not `key in confDefaults`: every object has a "constructor".
+    const isKnown = typeof confDefaults[key] === "string";
+    if (!isKnown && !/^[a-z][a-z0-9_]*$/.test(key)) return misshapen(line, where);
+    let value = line.slice(end).trimStart();
+    if (value[0] === "=" || value[0] === ":") value = value.slice(1).trimStart();
+    if (value[0] === '"' || value[0] === "'") {
+      const inner = unquote(value);
+      if (inner === undefined) return mustBe(written, "in quotes that match", value, where);
+      value = inner;
+    }
+    if (value === "")
+      return mustBe(written, "given a value", value, where, "remove the line for the default");
+    for (let at = 0; at < value.length; at++) {
+      const code = value.charCodeAt(at);
+      if ((code < 0x20 && code !== 0x09) || code === 0x7f) return mustBe(written, "printable", value, where);
+    }
+
+    if (!isKnown) {
+      const near = nearestWord(key, Object.keys(confDefaults));
+      warnings.push(
+        `${where}: unknown key ${quoted(written)}: ignored${near ? `; did you mean ${near}?` : ""}`,
+      );
+      continue;
+    }
+    if (lines[key] !== undefined) {
+      const rule = `${key} must be set once: it is set on line ${lines[key]} already`;
+      return new Problem("invalid", rule, { where, hint: "keep one of the two lines" });
+    }
+    lines[key] = index + 1;
+    values[key] = value;
+  }
+
+  const conf = prove(values, lines, path);
+  return conf instanceof Problem ? conf : { conf, warnings };
+}
+
+/** The configuration of a machine that has no file. */
+export function defaultConf(): Conf {
+  const parsed = parseConf("", defaultConfPath);
+  if (parsed instanceof Problem) throw parsed;
+  return parsed.conf;
+}
+
+/** @returns undefined where the quotes don't match */
+function unquote(value: string): string | undefined {
+  const end = value.indexOf(value[0] ?? "", 1);
+  return end > 0 && end === value.length - 1 ? value.slice(1, -1) : undefined;
+}
+
+function misshapen(line: string, where: string): Problem {
+  if (line.startsWith("[")) {
+    return new Problem("invalid", `sections have no meaning here: got ${quoted(line)}`, {
+      where,
+      hint: "remove the line; all keys stand at the top level",
+    });
+  }
+  return new Problem(
+    "invalid",
+    `a line must be "key = value", a comment (# or ;) or empty: got ${quoted(line)}`,
+    { where },
+  );
+}
+
+function mustBe(key: string, rule: string, value: string, where: string, hint?: string): Problem {
+  return new Problem("invalid", `${key} must be ${rule}: got ${quoted(value)}`, {
+    where,
+    ...(hint && { hint }),
+  });
+}
+
+/** Checks each value once, so that nothing behind this point looks at strings again. */
+function prove(
+  values: Readonly<Record<ConfKey, string>>,
+  lines: Readonly<Partial<Record<ConfKey, number>>>,
+  path: string,
+): Conf | Problem {
+  const { cluster_name: clusterName, state_file: stateFile, nice_level: nice } = values;
+  if (stateFile[0] !== "/") {
+    const hint =
+      "cron starts jobs in the home directory, so a relative path names another file for each user";
+    return mustBe("state_file", "an absolute path", stateFile, `${path}:${lines.state_file}`, hint);
+  }
+  const defaultState = values.default_state.toLowerCase();
+  if (defaultState !== "active" && defaultState !== "passive") {
+    return mustBeOneOf("default_state", ["active", "passive"], values, lines, path);
+  }
+  const syslogFacility = oneOf(facilities, values.syslog_facility);
+  if (syslogFacility === undefined) {
+    return mustBeOneOf("syslog_facility", Object.keys(facilities), values, lines, path);
+  }
+  const syslogLevel = oneOf(levels, values.syslog_level);
+  if (syslogLevel === undefined) return mustBeOneOf("syslog_level", Object.keys(levels), values, lines, path);
+  let niceLevel = Number(nice);
+  if (String(niceLevel) !== nice) niceLevel = /^[+-]?\d{1,4}$/.test(nice) ? Number(nice) : Number.NaN;
+  if (!(Number.isInteger(niceLevel) && niceLevel >= -20 && niceLevel <= 19)) {
+    return mustBe("nice_level", "an integer from -20 to 19", nice, `${path}:${lines.nice_level}`);
+  }
+  const shell = values.shell.toLowerCase();
+  if (shell !== "words" && shell !== "joined")
+    return mustBeOneOf("shell", ["words", "joined"], values, lines, path);
+  const logFormat = values.log_format.toLowerCase();
+  if (logFormat !== "default" && logFormat !== "extended") {
+    return mustBeOneOf("log_format", ["default", "extended"], values, lines, path);
+  }
+  return {
+    clusterName,
+    stateFile,
+    defaultState,
+    syslogFacility,
+    syslogLevel,
+    niceLevel,
+    shell,
+    logFormat,
+    lines,
+  };
+}
+
+/** The name in `table` for LOG_CRON, log_cron and cron alike. */
+function oneOf<Name extends string>(table: Readonly<Record<Name, number>>, value: string): Name | undefined {
+  const upper = value.toUpperCase();
+  const name = (upper.startsWith("LOG_") ? upper : `LOG_${upper}`) as Name; // proved on the next line
+  return typeof table[name] === "number" ? name : undefined;
+}
+
+function mustBeOneOf(
+  key: ConfKey,
+  allowed: readonly string[],
+  values: Readonly<Record<ConfKey, string>>,
+  lines: Readonly<Partial<Record<ConfKey, number>>>,
+  path: string,
+): Problem {
+  const value = values[key];
+  const near = nearestWord(value, allowed);
+  return mustBe(
+    key,
+    `one of ${allowed.join(", ")}`,
+    value,
+    `${path}:${lines[key]}`,
+    near && `did you mean ${near}?`,
+  );
+}

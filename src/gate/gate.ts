@@ -1,0 +1,83 @@
+/**
+ * MAY a job run here? The gate reads the configuration and the state file and gives a verdict with its reason.
+ */
+import { Problem } from "../model/problem.ts";
+import type { Verdict } from "../model/state.ts";
+import { readFileStart } from "../system/files.ts";
+import { type Conf, confSizeLimit, defaultConf, defaultConfPath, parseConf } from "./conf.ts";
+import { type StateReading, showContent } from "./state-file.ts";
+
+export { type Conf, type ConfKey, confDefaults, defaultConfPath, parseConf } from "./conf.ts";
+export { parseState, readState, type StateReading } from "./state-file.ts";
+
+export interface LoadedConf {
+  readonly conf: Conf;
+  readonly path: string;
+  /** False where the default path has no file and the built-in defaults hold. */
+  readonly exists: boolean;
+  /** Each a sentence for the person who gets the mail. */
+  readonly warnings: readonly string[];
+}
+
+/**
+ * Loads rcron.conf.
+ * @param named the path given with `--conf`; undefined for the default path, which may be missing
+ * @returns the configuration, or the Problem (`invalid`, `not-found`, `denied`) for which nothing may run
+ */
+export function loadConf(named: string | undefined): LoadedConf | Problem {
+  const path = named ?? defaultConfPath;
+  const start = readFileStart(path, confSizeLimit);
+  if (start.error !== undefined) {
+    const { code, text } = start.error;
+    if (named === undefined && (code === "ENOENT" || code === "ENOTDIR")) {
+      const conf = defaultConf();
+      const warning = `no configuration at ${path}: going on with the defaults, which make this machine ${conf.defaultState} unless its state file says otherwise`;
+      return { conf, path, exists: false, warnings: [warning] };
+    }
+    const kind =
+      code === "ENOENT" || code === "ENOTDIR" ? "not-found" : code === "EACCES" ? "denied" : "invalid";
+    return new Problem(kind, `the configuration must be a readable file: ${text}`, { where: path });
+  }
+  if (!start.isWhole) {
+    const limit = `${confSizeLimit / 1024} kB`;
+    return new Problem("invalid", `a configuration must not be larger than ${limit}`, { where: path });
+  }
+  const text = decode(start.bytes, path);
+  if (text instanceof Problem) return text;
+  const parsed = parseConf(text, path);
+  return parsed instanceof Problem ? parsed : { ...parsed, path, exists: true };
+}
+
+function decode(bytes: Uint8Array, path: string): string | Problem {
+  try {
+    return new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(bytes);
+  } catch (cause) {
+    const line = new TextDecoder("utf-8").decode(bytes).split("\ufffd", 1)[0]?.split("\n").length ?? 1;
+    return new Problem("invalid", "a configuration must be UTF-8 text: got bytes that are not", {
+      where: `${path}:${line}`,
+      hint: "is this the right file?",
+      cause,
+    });
+  }
+}
+
+/**
+ * The verdict for what a state file said. Pure: the same reading always gives the same verdict.
+ * @see compat.md "state file content", "state file unreadable", "state file corrupted"
+ */
+export function decide(conf: Pick<Conf, "defaultState">, reading: StateReading): Verdict {
+  const stateFile = reading.path;
+  if (reading.kind === "word") {
+    const sentence = `the state file ${stateFile} says ${reading.state}`;
+    return { state: reading.state, reason: "state-file", sentence, stateFile, isDefault: false };
+  }
+  const goingOn = `going on with default_state (${conf.defaultState})`;
+  const byDefault = { state: conf.defaultState, stateFile, isDefault: true };
+  if (reading.kind === "corrupted") {
+    const sentence = `corrupted state file ${stateFile}: ${showContent(reading.content)}, and must say active or passive: ${goingOn}`;
+    return { ...byDefault, reason: "state-corrupted", sentence };
+  }
+  const sentence = `can't read the state file ${stateFile}: ${reading.error.text}: ${goingOn}`;
+  const isMissing = reading.error.code === "ENOENT" || reading.error.code === "ENOTDIR";
+  return { ...byDefault, reason: isMissing ? "state-missing" : "state-unreadable", sentence };
+}

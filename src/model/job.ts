@@ -1,0 +1,69 @@
+/**
+ * The job: what is run, and with what around it. A command behind the prefix is a job without a schedule.
+ */
+import { Problem } from "./problem.ts";
+
+/** What is handed to the system: words as they stand, or a line for the shell. */
+export type Command =
+  | { readonly kind: "words"; readonly words: readonly [program: string, ...args: string[]] }
+  | { readonly kind: "shell"; readonly line: string };
+
+export interface Job {
+  readonly name: string;
+  readonly command: Command;
+  /** Set for the job on top of the environment it inherits. */
+  readonly environment: readonly Assignment[];
+  /** Absolute priority, -20…19. */
+  readonly niceLevel: number;
+}
+
+export interface Assignment {
+  readonly name: string;
+  readonly value: string;
+}
+
+/** What makes a single word a line for the shell: a blank, or a character that means something to it. */
+const shellCharacters = /[\s|&;<>()$`\\"'*?[\]{}~#]/;
+const assignment = /^([A-Za-z_][A-Za-z0-9_]*)=(.*)$/s;
+
+/**
+ * Makes a command of the words behind the prefix.
+ *
+ * - Leading `NAME=value` words set the environment.
+ * - Several words are run as they are: nothing is split, expanded or quoted again.
+ * - A single word that holds blanks or shell characters is a line for `/bin/sh -c`.
+ * - With `joined`, everything, assignments too, is joined with blanks for `/bin/sh -c`.
+ *
+ * @returns the Problem `invalid` where no command is left
+ * @see compat.md "the command"
+ */
+export function parseCommand(
+  words: readonly string[],
+  shell: "words" | "joined",
+): Pick<Job, "name" | "command" | "environment"> | Problem {
+  const environment: Assignment[] = [];
+  for (const word of words) {
+    const [, name, value] = assignment.exec(word) ?? [];
+    if (name === undefined || value === undefined) break;
+    environment.push({ name, value });
+  }
+  const [program, ...args] = words.slice(environment.length);
+  if (program === undefined) {
+    return new Problem("invalid", "no command given", {
+      hint: "put one behind the options: rcron my-job --its-option",
+    });
+  }
+  const name = nameOf(program);
+  if (shell === "joined") return { name, command: { kind: "shell", line: words.join(" ") }, environment: [] };
+  const isLine = args.length === 0 && shellCharacters.test(program);
+  const command: Command = isLine
+    ? { kind: "shell", line: program }
+    : { kind: "words", words: [program, ...args] };
+  return { name, command, environment };
+}
+
+/** The base name of the first word of a command: what a job is called where it has no other name. */
+function nameOf(program: string): string {
+  const first = program.trim().split(/\s/, 1)[0] ?? "";
+  return first.slice(first.lastIndexOf("/") + 1) || "job";
+}

@@ -1,0 +1,23 @@
+/**
+ * How a command ended.
+ */
+import type { Problem } from "./problem.ts";
+
+export type Outcome =
+  | { readonly kind: "exited"; readonly exitCode: number }
+  | { readonly kind: "signalled"; readonly signal: number }
+  /** It could not be started; nothing of it ran. */
+  | { readonly kind: "not-started"; readonly exitCode: 125 | 126 | 127; readonly problem: Problem };
+
+export function isSuccess(outcome: Outcome): boolean {
+  return outcome.kind === "exited" && outcome.exitCode === 0;
+}
+
+/**
+ * The exit status that tells an outcome: the job's own; 128+N where signal N ended it; 126 not executable,
+ * 127 not found, 125 not started for another reason.
+ * @see compat.md "exit status"
+ */
+export function exitStatusOf(outcome: Outcome): number {
+  return outcome.kind === "signalled" ? 128 + outcome.signal : outcome.exitCode;
+}

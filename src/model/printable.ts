@@ -1,0 +1,36 @@
+/**
+ * Text of unknown origin made fit for a message: no control character reaches a terminal, a mail or a log.
+ */
+
+/**
+ * Quotes `text` and escapes what can't be printed (`\n`, `\x00`, …).
+ * @param limit how many characters are shown at most; the rest is told as `…`
+ */
+export function quoted(text: string, limit = 80): string {
+  const shown = text.length > limit ? text.slice(0, limit) : text;
+  return `"${printable(shown)}"${text.length > limit ? "…" : ""}`;
+}
+
+/** Replaces control characters, quotes, backslashes and undecodable bytes by escapes; leaves all else as it is. */
+export function printable(text: string): string {
+  return text.replace(/[\x00-\x1f\x7f-\x9f"\\\ufffd\u2028\u2029\ud800-\udfff]/gu, escapeOf);
+}
+
+const named: Readonly<Record<string, string>> = {
+  "\n": "\\n",
+  "\r": "\\r",
+  "\t": "\\t",
+  '"': '\\"',
+  "\\": "\\\\",
+};
+
+function escapeOf(char: string): string {
+  const known = named[char];
+  if (known !== undefined) return known;
+  const code = char.charCodeAt(0);
+  // U+DC80…U+DCFF stand for single bytes that were not UTF-8 (system/raw-words.ts).
+  if (code >= 0xdc80 && code <= 0xdcff) return `\\x${(code - 0xdc00).toString(16)}`;
+  return code < 0x100
+    ? `\\x${code.toString(16).padStart(2, "0")}`
+    : `\\u${code.toString(16).padStart(4, "0")}`;
+}

@@ -1,0 +1,139 @@
+/**
+ * The C library's calls that the runtime does not offer, or offers at a price that the hot path can't pay.
+ *
+ * `node:fs` alone costs a third of an empty start (docs/decisions/runtime.md), one `dlopen` here a twentieth. Where
+ * memory must not be executable or the address space is limited, the runtime has no way to call C: then `libc()`
+ * is undefined, and each caller says what it does without.
+ *
+ * The calls come in two sets, so that a passive machine does not pay for what only a running job needs.
+ */
+import { CString, dlopen, FFIType, type Pointer, read } from "bun:ffi";
+
+const { i32, i64, u64, u32, ptr } = FFIType;
+
+function openBasic() {
+  return dlopen("libc.so.6", {
+    open: { args: [ptr, i32, i32], returns: i32 },
+    read: { args: [i32, ptr, u64], returns: i64 },
+    lseek: { args: [i32, i64, i32], returns: i64 },
+    close: { args: [i32], returns: i32 },
+    socket: { args: [i32, i32, i32], returns: i32 },
+    connect: { args: [i32, ptr, u32], returns: i32 },
+    setsockopt: { args: [i32, i32, i32, ptr, u32], returns: i32 },
+    send: { args: [i32, ptr, u64, i32], returns: i64 },
+    localtime_r: { args: [ptr, ptr], returns: ptr },
+    __errno_location: { args: [], returns: ptr },
+  }).symbols;
+}
+
+function openLaunch() {
+  return dlopen("libc.so.6", {
+    setpriority: { args: [i32, u32, i32], returns: i32 },
+    opendir: { args: [ptr], returns: ptr },
+    readdir: { args: [ptr], returns: ptr },
+    closedir: { args: [ptr], returns: i32 },
+    readlink: { args: [ptr, ptr, u64], returns: i64 },
+    fcntl: { args: [i32, i32, i32], returns: i32 },
+  }).symbols;
+}
+
+function openExact() {
+  return dlopen("libc.so.6", {
+    posix_spawn: { args: [ptr, ptr, ptr, ptr, ptr, ptr], returns: i32 },
+    posix_spawnattr_init: { args: [ptr], returns: i32 },
+    posix_spawnattr_setflags: { args: [ptr, FFIType.i16], returns: i32 },
+    posix_spawnattr_setsigdefault: { args: [ptr, ptr], returns: i32 },
+    sigemptyset: { args: [ptr], returns: i32 },
+    sigaddset: { args: [ptr, i32], returns: i32 },
+    waitpid: { args: [i32, ptr, i32], returns: i32 },
+    dlsym: { args: [ptr, ptr], returns: ptr },
+  }).symbols;
+}
+
+/** Opens a set at its first use; the runtime's refusal is remembered as undefined. */
+function once<Calls>(open: () => Calls): () => Calls | undefined {
+  let calls: Calls | undefined;
+  let tried = false;
+  return () => {
+    if (tried) return calls;
+    tried = true;
+    try {
+      calls = open();
+    } catch {
+      // No executable memory, or no glibc: "no libc" is an answer that every caller handles.
+    }
+    return calls;
+  };
+}
+
+/** Files, sockets and local time: what every run needs. */
+export const libc = once(openBasic);
+/** What starting a job needs besides. */
+export const launchLibc = once(openLaunch);
+/** What starting a job needs where the runtime's own spawn would change something (execute/exact-spawn.ts). */
+export const exactLibc = once(openExact);
+
+/** The calling thread's errno; to be read at once after the call that failed. */
+export function errno(): number {
+  const location = libc()?.__errno_location();
+  return location ? read.i32(location, 0) : 0;
+}
+
+const encoder = new TextEncoder();
+
+/** A string as C wants it: UTF-8 with a NUL at its end. Nothing in `text` may be NUL. */
+export function cString(text: string): Uint8Array<ArrayBuffer> {
+  return encoder.encode(`${text}\0`);
+}
+
+/** The text of the NUL-terminated string that begins `offset` bytes behind `address`. */
+export function fromCString(address: Pointer | bigint, offset = 0): string {
+  // A pointer is a branded number; adding to one loses the brand.
+  return new CString(Number(address) as Pointer, offset).toString();
+}
+
+/** Linux's error numbers (the same on x86-64 and arm64) that opening, reading and spawning give. */
+const errors: Readonly<Record<number, readonly [code: string, text: string]>> = {
+  1: ["EPERM", "operation not permitted"],
+  2: ["ENOENT", "no such file or directory"],
+  5: ["EIO", "input/output error"],
+  6: ["ENXIO", "no such device or address"],
+  7: ["E2BIG", "argument list too long"],
+  8: ["ENOEXEC", "exec format error"],
+  11: ["EAGAIN", "resource temporarily unavailable"],
+  12: ["ENOMEM", "not enough memory"],
+  13: ["EACCES", "permission denied"],
+  20: ["ENOTDIR", "not a directory"],
+  21: ["EISDIR", "is a directory"],
+  23: ["ENFILE", "too many open files on the machine"],
+  24: ["EMFILE", "too many open files"],
+  26: ["ETXTBSY", "text file busy"],
+  28: ["ENOSPC", "no space left on device"],
+  29: ["ESPIPE", "not a regular file"],
+  30: ["EROFS", "read-only file system"],
+  36: ["ENAMETOOLONG", "file name too long"],
+  40: ["ELOOP", "too many levels of symbolic links"],
+  116: ["ESTALE", "stale file handle"],
+  122: ["EDQUOT", "disk quota exceeded"],
+};
+
+export interface SystemError {
+  /** `ENOENT` and the like. */
+  readonly code: string;
+  /** In words, lower case. */
+  readonly text: string;
+}
+
+/** The name and the words of an error number. */
+export function systemError(number: number): SystemError {
+  const [code, text] = errors[number] ?? [`E${number}`, `error ${number}`];
+  return { code, text };
+}
+
+/** The name and the words of an error that the runtime threw. */
+export function thrownSystemError(error: unknown): SystemError {
+  const code =
+    error instanceof Error && "code" in error && typeof error.code === "string" ? error.code : "EUNKNOWN";
+  const known = Object.values(errors).find(([name]) => name === code);
+  return { code, text: known?.[1] ?? (error instanceof Error ? error.message : String(error)) };
+}

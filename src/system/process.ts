@@ -1,0 +1,212 @@
+/**
+ * This process: what its caller handed to it for the job, its priority, and the signals that it passes on.
+ */
+
+import { readFileStart } from "./files.ts";
+import {
+  cString,
+  errno,
+  fromCString,
+  launchLibc,
+  type SystemError,
+  systemError,
+  thrownSystemError,
+} from "./libc.ts";
+
+/** The signals that are passed on to the job. @see compat.md and the issue's "signals" */
+export const forwardedSignals = {
+  SIGHUP: 1,
+  SIGINT: 2,
+  SIGQUIT: 3,
+  SIGUSR1: 10,
+  SIGUSR2: 12,
+  SIGALRM: 14,
+  SIGTERM: 15,
+} as const;
+
+export type ForwardedSignal = keyof typeof forwardedSignals;
+
+/**
+ * Signals whose being ignored says nothing about the caller: SIGPIPE and SIGXFSZ, which the runtime ignores from its
+ * start, and 32 and 33, which are the C library's own and pass any exec as they are.
+ */
+const notTheCallers = [13, 25, 32, 33];
+
+/** What the caller left for the job, and the runtime would not hand on by itself. */
+export interface Inheritance {
+  /** Signal numbers that the caller ignores, as `nohup` does; a job ignores them too unless it says otherwise. */
+  readonly ignoredSignals: readonly number[];
+  /** Open descriptors from 3 up. */
+  readonly descriptors: readonly number[];
+  /** True if the caller closed standard input, output or error. */
+  readonly hasClosedStream: boolean;
+}
+
+/**
+ * Reads what the caller left for the job. To be called before this process opens a descriptor or handles a signal of
+ * its own. Where /proc tells nothing, nothing is inherited but the three standard streams.
+ */
+export function readInheritance(): Inheritance {
+  const status = readFileStart("/proc/self/status", 8192);
+  const mask = status.error
+    ? undefined
+    : /^SigIgn:\s*([0-9a-f]+)/m.exec(new TextDecoder().decode(status.bytes))?.[1];
+  const ignored = BigInt(`0x${mask ?? "0"}`);
+  const ignoredSignals: number[] = [];
+  for (let signal = 1; signal <= 64; signal++) {
+    const isIgnored = ((ignored >> BigInt(signal - 1)) & 1n) === 1n;
+    if (isIgnored && !notTheCallers.includes(signal)) ignoredSignals.push(signal);
+  }
+  return { ignoredSignals, descriptors: callersDescriptors(), hasClosedStream: hasClosedStream() };
+}
+
+const F_GETFD = 1;
+const F_SETFD = 2;
+const FD_CLOEXEC = 1;
+
+/**
+ * The runtime puts /dev/null, marked close-on-exec, where a standard stream was closed. No caller can hand over a
+ * descriptor with that mark, so the mark tells that the stream was closed.
+ */
+function hasClosedStream(): boolean {
+  const c = launchLibc();
+  if (c === undefined) return false;
+  return [0, 1, 2].some((fd) => c.fcntl(fd, F_GETFD, 0) === FD_CLOEXEC);
+}
+
+/** Takes the close-on-exec mark off descriptors, so that the next process started has them. */
+export function keepAcrossExec(descriptors: readonly number[]): void {
+  for (const fd of descriptors) launchLibc()?.fcntl(fd, F_SETFD, 0);
+}
+
+/**
+ * The caller's descriptors from 3 up. The runtime marks them all close-on-exec at its start, like its own, which are
+ * told apart by what they are: an event queue or counter that no caller hands to a job.
+ */
+function callersDescriptors(): number[] {
+  const isOurs = (target: string) =>
+    /^anon_inode:\[(eventpoll|eventfd|timerfd|signalfd|io_uring)\]$/.test(target);
+  const links = launchLibc() === undefined ? linksWithoutLibc() : linksByLibc();
+  return links.filter(({ fd, target }) => fd > 2 && !isOurs(target)).map(({ fd }) => fd);
+}
+
+interface DescriptorLink {
+  readonly fd: number;
+  readonly target: string;
+}
+
+const descriptorFolder = "/proc/self/fd";
+/** Where a directory entry's name begins, in glibc's struct dirent on 64-bit machines. */
+const nameOffset = 19;
+
+function linksByLibc(): DescriptorLink[] {
+  const c = launchLibc();
+  const folder = c?.opendir(cString(descriptorFolder));
+  if (c === undefined || !folder) return [];
+  const links: DescriptorLink[] = [];
+  const target = new Uint8Array(256);
+  const decoder = new TextDecoder();
+  for (let entry = c.readdir(folder); entry; entry = c.readdir(folder)) {
+    const name = fromCString(entry, nameOffset);
+    if (!/^\d+$/.test(name)) continue;
+    const length = Number(c.readlink(cString(`${descriptorFolder}/${name}`), target, target.length));
+    if (length > 0) links.push({ fd: Number(name), target: decoder.decode(target.subarray(0, length)) });
+  }
+  c.closedir(folder);
+  // The folder was itself open meanwhile; its link is the one that leads to this process's own fd folder.
+  return links.filter(({ target: to }) => !isOwnDescriptorFolder(to));
+}
+
+function linksWithoutLibc(): DescriptorLink[] {
+  const fs: typeof import("node:fs") = require("node:fs");
+  const links: DescriptorLink[] = [];
+  for (const name of fs.readdirSync(descriptorFolder)) {
+    try {
+      links.push({ fd: Number(name), target: fs.readlinkSync(`${descriptorFolder}/${name}`) });
+    } catch {
+      // The descriptor through which the folder was listed: closed by now.
+    }
+  }
+  return links.filter(({ target }) => !isOwnDescriptorFolder(target));
+}
+
+function isOwnDescriptorFolder(target: string): boolean {
+  return target === `/proc/${process.pid}/fd`;
+}
+
+/**
+ * Sets this process's priority, and so that of whatever it starts.
+ * @param niceLevel absolute, -20…19
+ * @returns the system's reason where it refuses (`EACCES`, `EPERM`: going below the present level needs privilege)
+ */
+export function setPriority(niceLevel: number): SystemError | undefined {
+  const c = launchLibc();
+  const PRIO_PROCESS = 0;
+  if (c !== undefined)
+    return c.setpriority(PRIO_PROCESS, 0, niceLevel) === 0 ? undefined : systemError(errno());
+  const os: typeof import("node:os") = require("node:os");
+  try {
+    os.setPriority(niceLevel);
+    return undefined;
+  } catch (error) {
+    return thrownSystemError(error);
+  }
+}
+
+/**
+ * Passes signals on to a job from now until the program ends. What comes before the job is there is kept for it.
+ *
+ * Ctrl-C and Ctrl-\ reach every process of a terminal's foreground group by themselves; then they are not passed on,
+ * because a second SIGINT means "now, at once" to many programs.
+ */
+export class SignalForwarder {
+  #pid: number | undefined;
+  readonly #early: ForwardedSignal[] = [];
+
+  /** @param except signal numbers to leave alone: the caller ignores them, and so shall the job */
+  constructor(except: readonly number[]) {
+    for (const [name, number] of Object.entries(forwardedSignals)) {
+      // Object.entries widens the keys of the table to string.
+      if (!except.includes(number)) process.on(name, () => this.#forward(name as ForwardedSignal));
+    }
+  }
+
+  /** From here on the job is there. */
+  to(pid: number): void {
+    this.#pid = pid;
+    for (const signal of this.#early.splice(0)) this.#forward(signal);
+  }
+
+  /** The job has ended: its pid may soon be another process's. */
+  stop(): void {
+    this.#pid = undefined;
+  }
+
+  #forward(signal: ForwardedSignal): void {
+    if (this.#pid === undefined) this.#early.push(signal);
+    else if (!(isFromKeyboard(signal) && isForeground())) sendSignal(this.#pid, signal);
+  }
+}
+
+function isFromKeyboard(signal: ForwardedSignal): boolean {
+  return signal === "SIGINT" || signal === "SIGQUIT";
+}
+
+/** Sends a signal to a child that has not been waited for, so that the pid is still its own. */
+function sendSignal(pid: number, signal: ForwardedSignal): void {
+  try {
+    process.kill(pid, signal);
+  } catch {
+    // It has ended, or has become another user's (a setuid program): as a direct kill would find it.
+  }
+}
+
+/** True if this process is in the foreground group of a terminal. */
+function isForeground(): boolean {
+  const stat = readFileStart("/proc/self/stat", 4096);
+  if (stat.error !== undefined) return false;
+  const text = new TextDecoder().decode(stat.bytes);
+  // Behind the command's name in parentheses: state ppid pgrp session tty_nr tpgid …
+  const [, , pgrp, , tty, foreground] = text.slice(text.lastIndexOf(")") + 2).split(" ");
+  return tty !== "0" && pgrp !== undefined && pgrp === foreground;
+}

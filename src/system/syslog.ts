@@ -1,0 +1,197 @@
+/**
+ * syslog, in the very bytes of the C library's syslog(3), but never waiting for it.
+ *
+ * syslog(3) itself blocks for ever when the daemon does not read, and on a refused send opens the socket anew and
+ * blocks then (docs/decisions/syslog.md); so the datagrams are sent here, through libc's socket calls. A line that
+ * the socket has no room for waits in a short queue and goes out in order as soon as there is room; what is left when
+ * the program ends gets {@link Syslog.close}'s bounded wait, and is then given up. With no log socket at all, lines
+ * are dropped in silence, as syslog(3) does it.
+ */
+import { type Facility, facilities, type Level, levels } from "../model/syslog-names.ts";
+import { errno, libc } from "./libc.ts";
+import { encodeWord } from "./raw-words.ts";
+
+const AF_UNIX = 1;
+const SOCK_STREAM = 1;
+const SOCK_DGRAM = 2;
+const SOCK_NONBLOCK = 0o4000;
+const SOCK_CLOEXEC = 0o2000000;
+const MSG_DONTWAIT = 0x40;
+const MSG_NOSIGNAL = 0x4000;
+const SOL_SOCKET = 1;
+const SO_SNDTIMEO = 21;
+const EINTR = 4;
+const EAGAIN = 11;
+const EPROTOTYPE = 91;
+
+/** A message longer than this is cut: rsyslog's own limit for a whole line is 8 kB by default. */
+export const messageLimit = 8000;
+/** A run logs three lines; more than this many waiting ones are a fault of ours, and the oldest stay. */
+const queueLimit = 64;
+const logSocket = "/dev/log";
+const months = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
+
+export interface SyslogOptions {
+  /** The name that this program was called by. */
+  readonly ident: string;
+  readonly pid: number;
+}
+
+/*
+ * No #private members here: the hot path pays for each at its first use.
+ */
+export class Syslog {
+  private readonly ident: string;
+  private readonly pid: number;
+  private readonly queue: Uint8Array<ArrayBuffer>[] = [];
+  private fallback: Promise<unknown>[] | undefined;
+  private socket: { fd: number; isStream: boolean } | "none" | undefined;
+  private retry: Timer | undefined;
+
+  constructor({ ident, pid }: SyslogOptions) {
+    this.ident = ident;
+    this.pid = pid;
+  }
+
+  /** Logs one message. Returns at once, whatever becomes of it; never throws. */
+  log(facility: Facility, level: Level, message: string): void {
+    const c = libc();
+    if (c === undefined) {
+      this.fallback ??= [];
+      this.fallback.push(logWithoutLibc(this.ident, this.pid, facility, level, message));
+      return;
+    }
+    // As in the C library: "kernel" can't be chosen from outside the kernel, and means "user".
+    const priority = ((facilities[facility] || facilities.LOG_USER) << 3) | levels[level];
+    const line = encodeWord(`<${priority}>${timestamp()} ${this.ident}[${this.pid}]: ${message}`);
+    if (this.queue.length < queueLimit) this.queue.push(cut(line));
+    this.drain(MSG_DONTWAIT);
+    if (this.queue.length > 0) this.retryLater(2);
+  }
+
+  /**
+   * Sends what is still waiting and closes.
+   * @param waitMs how long a daemon that does not read is waited for, in all
+   */
+  close(waitMs: number): Promise<void> | undefined {
+    if (this.retry !== undefined) clearTimeout(this.retry);
+    if (this.queue.length > 0) this.drainFor(waitMs);
+    if (typeof this.socket === "object") libc()?.close(this.socket.fd);
+    this.socket = "none";
+    if (this.fallback === undefined) return undefined;
+    return Promise.race([Promise.all(this.fallback), Bun.sleep(waitMs)]).then(() => undefined);
+  }
+
+  /** Sends from the queue's front until the socket has no room. */
+  private drain(flags: number): void {
+    for (let line = this.queue[0]; line !== undefined; line = this.queue[0]) {
+      if (this.send(line, flags) === "full") return;
+      this.queue.shift();
+    }
+  }
+
+  private drainFor(waitMs: number): void {
+    const end = performance.now() + waitMs;
+    while (this.queue.length > 0) {
+      const leftUs = Math.floor((end - performance.now()) * 1000);
+      if (leftUs <= 0 || typeof this.socket !== "object") return;
+      const timeval = BigInt64Array.of(BigInt(Math.floor(leftUs / 1e6)), BigInt(leftUs % 1e6));
+      libc()?.setsockopt(this.socket.fd, SOL_SOCKET, SO_SNDTIMEO, timeval, timeval.byteLength);
+      this.drain(0);
+    }
+  }
+
+  /** While the job runs: tries again, at doubling distances, for as long as lines wait. */
+  private retryLater(ms: number): void {
+    if (this.retry !== undefined) return;
+    this.retry = setTimeout(() => {
+      this.retry = undefined;
+      this.drain(MSG_DONTWAIT);
+      if (this.queue.length > 0) this.retryLater(Math.min(ms * 2, 1000));
+    }, ms);
+    this.retry.unref();
+  }
+
+  /** One attempt, and a second one over a new connection where the daemon was restarted meanwhile. */
+  private send(line: Uint8Array<ArrayBuffer>, flags: number): "sent" | "full" | "lost" {
+    const c = libc();
+    for (let attempt = 0; attempt < 2 && c !== undefined; attempt++) {
+      this.socket ??= connect();
+      if (this.socket === "none") return "lost";
+      const { fd, isStream } = this.socket;
+      // On a stream the C library ends each message with a NUL.
+      const message = isStream ? new Uint8Array([...line, 0]) : line;
+      if (Number(c.send(fd, message, message.length, flags | MSG_NOSIGNAL)) >= 0) return "sent";
+      const error = errno();
+      if (error === EAGAIN || error === EINTR) return "full";
+      c.close(fd);
+      this.socket = undefined;
+    }
+    return "lost";
+  }
+}
+
+function connect(): { fd: number; isStream: boolean } | "none" {
+  const c = libc();
+  if (c === undefined) return "none";
+  const address = new Uint8Array(110);
+  address[0] = AF_UNIX;
+  address.set(encodeWord(logSocket), 2);
+  for (const type of [SOCK_DGRAM, SOCK_STREAM]) {
+    // A stream's connect would wait for a daemon that accepts nobody, so a stream does not block at all.
+    const flags = SOCK_CLOEXEC | (type === SOCK_STREAM ? SOCK_NONBLOCK : 0);
+    const fd = c.socket(AF_UNIX, type | flags, 0);
+    if (fd < 0) return "none";
+    if (c.connect(fd, address, address.length) === 0) return { fd, isStream: type === SOCK_STREAM };
+    const error = errno();
+    c.close(fd);
+    if (error !== EPROTOTYPE) return "none";
+  }
+  return "none";
+}
+
+/** `Nov  1 08:05:09`, local time. The runtime's own local time costs 5 ms at its first use, libc's nothing. */
+function timestamp(): string {
+  const seconds = Math.floor(Date.now() / 1000);
+  const time = Uint32Array.of(seconds, seconds / 2 ** 32); // time_t, in two halves: BigInt is slow to load
+  const tm = new Int32Array(16); // struct tm: sec, min, hour, mday, mon, …
+  libc()?.localtime_r(time, tm);
+  const [sec = 0, min = 0, hour = 0, day = 1, month = 0] = tm;
+  const two = (number: number) => String(number).padStart(2, "0");
+  return `${months[month]} ${String(day).padStart(2, " ")} ${two(hour)}:${two(min)}:${two(sec)}`;
+}
+
+/** Cuts a line at the limit, and says how much was left out. */
+function cut(line: Uint8Array<ArrayBuffer>): Uint8Array<ArrayBuffer> {
+  if (line.length <= messageLimit) return line;
+  const note = encodeWord(`... ${line.length - messageLimit} bytes left out`);
+  const kept = new Uint8Array(messageLimit + note.length);
+  kept.set(line.subarray(0, messageLimit));
+  kept.set(note, messageLimit);
+  return kept;
+}
+
+/** Without libc: util-linux's or busybox's logger, not waited for, and ended if it hangs. */
+function logWithoutLibc(
+  ident: string,
+  pid: number,
+  facility: Facility,
+  level: Level,
+  message: string,
+): Promise<unknown> {
+  const name = (text: string) => text.slice("LOG_".length).toLowerCase();
+  const words = ["-t", `${ident}[${pid}]`, "-p", `${name(facility)}.${name(level)}`, "--", message];
+  try {
+    const child = Bun.spawn(["/usr/bin/logger", ...words], {
+      stdin: "ignore",
+      stdout: "ignore",
+      stderr: "ignore",
+      timeout: 2000,
+      killSignal: "SIGKILL",
+    });
+    child.unref();
+    return child.exited;
+  } catch {
+    return Promise.resolve(); // No logger either: then there is no log, and the job runs all the same.
+  }
+}
