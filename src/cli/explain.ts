@@ -1,7 +1,8 @@
 /**
  * `rcron --explain`: what would happen here and why, in a few lines, running nothing and logging nothing.
  */
-import { statSync } from "node:fs";
+const { statSync } = process.getBuiltinModule("node:fs");
+
 import { findProgram } from "../execute/execute.ts";
 import { type Conf, type ConfKey, confDefaults, decide, type LoadedConf, readState } from "../gate/gate.ts";
 import { type Job, parseCommand } from "../model/job.ts";

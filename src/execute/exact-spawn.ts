@@ -8,10 +8,9 @@
  * The child has exactly what an exec in this process's place would have left it. The price: its end is learned from
  * SIGCHLD instead of the runtime.
  */
-import { ptr } from "bun:ffi";
 import type { Assignment } from "../model/job.ts";
 import { readFileStart } from "../system/files.ts";
-import { exactLibc, type SystemError, systemError } from "../system/libc.ts";
+import { addressOf, exactLibc, type SystemError, systemError } from "../system/libc.ts";
 import { keepAcrossExec } from "../system/process.ts";
 import { decodeWord, encodeWord } from "../system/raw-words.ts";
 
@@ -110,7 +109,7 @@ class StringArray {
 
   constructor(strings: readonly Uint8Array[]) {
     this.#memory = strings.map(terminated);
-    this.pointers = BigUint64Array.from([...this.#memory.map((string) => BigInt(ptr(string))), 0n]);
+    this.pointers = BigUint64Array.from([...this.#memory.map((string) => BigInt(addressOf(string))), 0n]);
   }
 
   release(): void {

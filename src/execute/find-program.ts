@@ -1,7 +1,8 @@
 /**
  * Which file a command's first word names: execvp(3)'s search, for the cases in which the answer must be known.
  */
-import { accessSync, constants, statSync } from "node:fs";
+const { accessSync, constants, statSync } = process.getBuiltinModule("node:fs");
+
 import { printable, quoted } from "../model/printable.ts";
 import { Problem } from "../model/problem.ts";
 

@@ -25,7 +25,8 @@ export type StateReading =
  */
 export function parseState(content: Uint8Array): State | undefined {
   let word = "";
-  for (const byte of content) {
+  for (let at = 0; at < content.length; at++) {
+    const byte = content[at] ?? 0;
     const isBlank = byte === 0x20 || (byte >= 0x09 && byte <= 0x0d);
     if (!isBlank) word += String.fromCharCode(byte);
     else if (word !== "") break;

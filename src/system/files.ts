@@ -2,14 +2,21 @@
  * Files: the bounded read that can't hang, and the write that a reader never sees half done.
  */
 import { Problem } from "../model/problem.ts";
-import { cString, errno, libc, type SystemError, systemError, thrownSystemError } from "./libc.ts";
+import {
+  addressOf,
+  errno,
+  libc,
+  type SystemError,
+  scratch,
+  scratchString,
+  systemError,
+  thrownSystemError,
+} from "./libc.ts";
 
 const O_NOCTTY = 0o400;
 const O_NONBLOCK = 0o4000;
 const O_CLOEXEC = 0o2000000;
 const SEEK_CUR = 1;
-/** Bytes asked for at first; most configurations and every state file fit, and memory not touched costs nothing. */
-const firstRead = 2048;
 
 export type FileStart =
   | { readonly bytes: Uint8Array; readonly isWhole: boolean; readonly error?: never }
@@ -18,6 +25,7 @@ export type FileStart =
 /**
  * Reads the start of a file without ever waiting: a FIFO, a socket or a terminal is refused (`ESPIPE`, `ENXIO`)
  * even while somebody writes to it, and no more than `limit` bytes are read however long the file is.
+ * Uses the scratch memory.
  * @param limit bytes
  * @returns the bytes, and whether they are all there is; or why there are none
  */
@@ -25,15 +33,15 @@ export function readFileStart(path: string, limit: number): FileStart {
   if (path.includes("\0")) return { error: systemError(2) };
   const c = libc();
   if (c === undefined) return readFileStartWithoutLibc(path, limit);
-  const fd = c.open(cString(path), O_NONBLOCK | O_NOCTTY | O_CLOEXEC, 0);
+  const fd = c.open(scratchString(path), O_NONBLOCK | O_NOCTTY | O_CLOEXEC, 0);
   if (fd < 0) return { error: systemError(errno()) };
   try {
     // Only what can be sought is a file in the sense meant here; it spares an fstat, whose name differs by libc.
     if (Number(c.lseek(fd, 0, SEEK_CUR)) < 0) return { error: systemError(errno()) };
-    let buffer = new Uint8Array(Math.min(limit + 1, firstRead));
+    let buffer = scratch;
     let length = 0;
     for (;;) {
-      const count = Number(c.read(fd, buffer.subarray(length), buffer.length - length));
+      const count = Number(c.read(fd, addressOf(buffer, length), buffer.length - length));
       if (count < 0) return { error: systemError(errno()) };
       length += count;
       if (count === 0 || length > limit) break;
@@ -43,7 +51,7 @@ export function readFileStart(path: string, limit: number): FileStart {
         buffer = larger;
       }
     }
-    return { bytes: buffer.subarray(0, Math.min(length, limit)), isWhole: length <= limit };
+    return { bytes: buffer.slice(0, Math.min(length, limit)), isWhole: length <= limit };
   } finally {
     c.close(fd);
   }
@@ -51,7 +59,7 @@ export function readFileStart(path: string, limit: number): FileStart {
 
 /** The same through `node:fs`, which is slower to load: for where no C call can be made. */
 function readFileStartWithoutLibc(path: string, limit: number): FileStart {
-  const fs: typeof import("node:fs") = require("node:fs");
+  const fs = process.getBuiltinModule("node:fs");
   let fd: number | undefined;
   try {
     fd = fs.openSync(path, O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
@@ -78,7 +86,7 @@ function readFileStartWithoutLibc(path: string, limit: number): FileStart {
  * @throws {Problem} `denied` or `internal` with the system's reason; then the old file stands and nothing is left behind
  */
 export async function writeFileAtomically(path: string, content: string, mode: number): Promise<void> {
-  const fs = await import("node:fs");
+  const fs = process.getBuiltinModule("node:fs");
   const slash = path.lastIndexOf("/");
   const folder = path.slice(0, slash) || "/";
   const name = path.slice(slash + 1);

@@ -7,47 +7,74 @@
  *
  * The calls come in two sets, so that a passive machine does not pay for what only a running job needs.
  */
-import { CString, dlopen, FFIType, type Pointer, read } from "bun:ffi";
+import type * as ffi from "bun:ffi";
 
-const { i32, i64, u64, u32, ptr } = FFIType;
+/**
+ * The native part of `bun:ffi`, without its module: to import that costs as much as all that is done here with it
+ * (docs/decisions/syslog.md). It returns errors where the module throws them.
+ */
+const native = (Bun as unknown as { FFI: typeof ffi }).FFI; // the runtime's types leave it out
+
+export type Pointer = ffi.Pointer;
+/** The address of a typed array's memory, for as long as the array lives. */
+export const addressOf = native.ptr;
+
+/** Opens libc. @throws {Error} where the runtime can't call C */
+function openLibc<Calls extends Record<string, ffi.FFIFunction>>(calls: Calls) {
+  const library = native.dlopen("libc.so.6", calls);
+  if (Error.isError(library)) throw library;
+  return library.symbols;
+}
+
+const i16 = "i16";
+const i32 = "i32";
+const i64 = "i64";
+const u64 = "u64";
+const u32 = "u32";
+const ptr = "ptr";
 
 function openBasic() {
-  return dlopen("libc.so.6", {
+  return openLibc({
     open: { args: [ptr, i32, i32], returns: i32 },
     read: { args: [i32, ptr, u64], returns: i64 },
     lseek: { args: [i32, i64, i32], returns: i64 },
     close: { args: [i32], returns: i32 },
     socket: { args: [i32, i32, i32], returns: i32 },
     connect: { args: [i32, ptr, u32], returns: i32 },
-    setsockopt: { args: [i32, i32, i32, ptr, u32], returns: i32 },
     send: { args: [i32, ptr, u64, i32], returns: i64 },
     localtime_r: { args: [ptr, ptr], returns: ptr },
     __errno_location: { args: [], returns: ptr },
-  }).symbols;
+  });
+}
+
+function openWait() {
+  return openLibc({
+    setsockopt: { args: [i32, i32, i32, ptr, u32], returns: i32 },
+  });
 }
 
 function openLaunch() {
-  return dlopen("libc.so.6", {
+  return openLibc({
     setpriority: { args: [i32, u32, i32], returns: i32 },
     opendir: { args: [ptr], returns: ptr },
     readdir: { args: [ptr], returns: ptr },
     closedir: { args: [ptr], returns: i32 },
     readlink: { args: [ptr, ptr, u64], returns: i64 },
     fcntl: { args: [i32, i32, i32], returns: i32 },
-  }).symbols;
+  });
 }
 
 function openExact() {
-  return dlopen("libc.so.6", {
+  return openLibc({
     posix_spawn: { args: [ptr, ptr, ptr, ptr, ptr, ptr], returns: i32 },
     posix_spawnattr_init: { args: [ptr], returns: i32 },
-    posix_spawnattr_setflags: { args: [ptr, FFIType.i16], returns: i32 },
+    posix_spawnattr_setflags: { args: [ptr, i16], returns: i32 },
     posix_spawnattr_setsigdefault: { args: [ptr, ptr], returns: i32 },
     sigemptyset: { args: [ptr], returns: i32 },
     sigaddset: { args: [ptr, i32], returns: i32 },
     waitpid: { args: [i32, ptr, i32], returns: i32 },
     dlsym: { args: [ptr, ptr], returns: ptr },
-  }).symbols;
+  });
 }
 
 /** Opens a set at its first use; the runtime's refusal is remembered as undefined. */
@@ -68,6 +95,8 @@ function once<Calls>(open: () => Calls): () => Calls | undefined {
 
 /** Files, sockets and local time: what every run needs. */
 export const libc = once(openBasic);
+/** What a last wait for the log needs. */
+export const waitLibc = once(openWait);
 /** What starting a job needs besides. */
 export const launchLibc = once(openLaunch);
 /** What starting a job needs where the runtime's own spawn would change something (execute/exact-spawn.ts). */
@@ -76,10 +105,25 @@ export const exactLibc = once(openExact);
 /** The calling thread's errno; to be read at once after the call that failed. */
 export function errno(): number {
   const location = libc()?.__errno_location();
-  return location ? read.i32(location, 0) : 0;
+  return location ? native.read.i32(location, 0) : 0;
 }
 
 const encoder = new TextEncoder();
+
+/**
+ * One block of memory for what goes to C and comes from it, because each block of a size not used before costs the hot
+ * path several page faults. What is in it lasts until the next function that says it uses it.
+ */
+export const scratch = new Uint8Array(16 * 1024);
+/** The same memory as 32-bit integers. */
+export const scratchInts = new Int32Array(scratch.buffer);
+
+/** Puts a string and a NUL into the scratch memory, or into memory of its own where it is too long for that. */
+export function scratchString(text: string): Uint8Array<ArrayBuffer> {
+  if (text.length * 3 >= scratch.length) return cString(text);
+  scratch[encoder.encodeInto(text, scratch).written] = 0;
+  return scratch;
+}
 
 /** A string as C wants it: UTF-8 with a NUL at its end. Nothing in `text` may be NUL. */
 export function cString(text: string): Uint8Array<ArrayBuffer> {
@@ -89,7 +133,7 @@ export function cString(text: string): Uint8Array<ArrayBuffer> {
 /** The text of the NUL-terminated string that begins `offset` bytes behind `address`. */
 export function fromCString(address: Pointer | bigint, offset = 0): string {
   // A pointer is a branded number; adding to one loses the brand.
-  return new CString(Number(address) as Pointer, offset).toString();
+  return new native.CString(Number(address) as Pointer, offset).toString();
 }
 
 /** Linux's error numbers (the same on x86-64 and arm64) that opening, reading and spawning give. */

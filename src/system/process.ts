@@ -118,7 +118,7 @@ function linksByLibc(): DescriptorLink[] {
 }
 
 function linksWithoutLibc(): DescriptorLink[] {
-  const fs: typeof import("node:fs") = require("node:fs");
+  const fs = process.getBuiltinModule("node:fs");
   const links: DescriptorLink[] = [];
   for (const name of fs.readdirSync(descriptorFolder)) {
     try {
@@ -144,7 +144,7 @@ export function setPriority(niceLevel: number): SystemError | undefined {
   const PRIO_PROCESS = 0;
   if (c !== undefined)
     return c.setpriority(PRIO_PROCESS, 0, niceLevel) === 0 ? undefined : systemError(errno());
-  const os: typeof import("node:os") = require("node:os");
+  const os = process.getBuiltinModule("node:os");
   try {
     os.setPriority(niceLevel);
     return undefined;

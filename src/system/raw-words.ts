@@ -32,7 +32,7 @@ export function readWords(decoded: readonly string[]): readonly string[] {
 
 /** True if the word holds bytes that are not UTF-8. */
 export function isRaw(word: string): boolean {
-  return /[\udc80-\udcff]/u.test(word);
+  return !word.isWellFormed() && /[\udc80-\udcff]/u.test(word);
 }
 
 /** Decodes UTF-8; a byte that belongs to no character becomes U+DC00 plus its value. */

@@ -8,8 +8,8 @@
  * are dropped in silence, as syslog(3) does it.
  */
 import { type Facility, facilities, type Level, levels } from "../model/syslog-names.ts";
-import { errno, libc } from "./libc.ts";
-import { encodeWord } from "./raw-words.ts";
+import { addressOf, errno, libc, scratch, scratchInts, scratchString, waitLibc } from "./libc.ts";
+import { encodeWord, isRaw } from "./raw-words.ts";
 
 const AF_UNIX = 1;
 const SOCK_STREAM = 1;
@@ -43,7 +43,7 @@ export interface SyslogOptions {
 export class Syslog {
   private readonly ident: string;
   private readonly pid: number;
-  private readonly queue: Uint8Array<ArrayBuffer>[] = [];
+  private readonly queue: string[] = [];
   private fallback: Promise<unknown>[] | undefined;
   private socket: { fd: number; isStream: boolean } | "none" | undefined;
   private retry: Timer | undefined;
@@ -63,8 +63,9 @@ export class Syslog {
     }
     // As in the C library: "kernel" can't be chosen from outside the kernel, and means "user".
     const priority = ((facilities[facility] || facilities.LOG_USER) << 3) | levels[level];
-    const line = encodeWord(`<${priority}>${timestamp()} ${this.ident}[${this.pid}]: ${message}`);
-    if (this.queue.length < queueLimit) this.queue.push(cut(line));
+    if (this.queue.length < queueLimit) {
+      this.queue.push(`<${priority}>${timestamp()} ${this.ident}[${this.pid}]: ${message}`);
+    }
     this.drain(MSG_DONTWAIT);
     if (this.queue.length > 0) this.retryLater(2);
   }
@@ -96,7 +97,7 @@ export class Syslog {
       const leftUs = Math.floor((end - performance.now()) * 1000);
       if (leftUs <= 0 || typeof this.socket !== "object") return;
       const timeval = BigInt64Array.of(BigInt(Math.floor(leftUs / 1e6)), BigInt(leftUs % 1e6));
-      libc()?.setsockopt(this.socket.fd, SOL_SOCKET, SO_SNDTIMEO, timeval, timeval.byteLength);
+      waitLibc()?.setsockopt(this.socket.fd, SOL_SOCKET, SO_SNDTIMEO, timeval, timeval.byteLength);
       this.drain(0);
     }
   }
@@ -113,15 +114,15 @@ export class Syslog {
   }
 
   /** One attempt, and a second one over a new connection where the daemon was restarted meanwhile. */
-  private send(line: Uint8Array<ArrayBuffer>, flags: number): "sent" | "full" | "lost" {
+  private send(line: string, flags: number): "sent" | "full" | "lost" {
     const c = libc();
     for (let attempt = 0; attempt < 2 && c !== undefined; attempt++) {
       this.socket ??= connect();
       if (this.socket === "none") return "lost";
       const { fd, isStream } = this.socket;
-      // On a stream the C library ends each message with a NUL.
-      const message = isStream ? new Uint8Array([...line, 0]) : line;
-      if (Number(c.send(fd, message, message.length, flags | MSG_NOSIGNAL)) >= 0) return "sent";
+      const length = putLine(line);
+      scratch[length] = 0; // On a stream the C library ends each message with it.
+      if (Number(c.send(fd, scratch, length + (isStream ? 1 : 0), flags | MSG_NOSIGNAL)) >= 0) return "sent";
       const error = errno();
       if (error === EAGAIN || error === EINTR) return "full";
       c.close(fd);
@@ -134,15 +135,13 @@ export class Syslog {
 function connect(): { fd: number; isStream: boolean } | "none" {
   const c = libc();
   if (c === undefined) return "none";
-  const address = new Uint8Array(110);
-  address[0] = AF_UNIX;
-  address.set(encodeWord(logSocket), 2);
+  const address = scratchString(`\u0001\0${logSocket}`); // struct sockaddr_un: AF_UNIX, in this machine's byte order
   for (const type of [SOCK_DGRAM, SOCK_STREAM]) {
     // A stream's connect would wait for a daemon that accepts nobody, so a stream does not block at all.
     const flags = SOCK_CLOEXEC | (type === SOCK_STREAM ? SOCK_NONBLOCK : 0);
     const fd = c.socket(AF_UNIX, type | flags, 0);
     if (fd < 0) return "none";
-    if (c.connect(fd, address, address.length) === 0) return { fd, isStream: type === SOCK_STREAM };
+    if (c.connect(fd, address, 2 + logSocket.length + 1) === 0) return { fd, isStream: type === SOCK_STREAM };
     const error = errno();
     c.close(fd);
     if (error !== EPROTOTYPE) return "none";
@@ -153,23 +152,36 @@ function connect(): { fd: number; isStream: boolean } | "none" {
 /** `Nov  1 08:05:09`, local time. The runtime's own local time costs 5 ms at its first use, libc's nothing. */
 function timestamp(): string {
   const seconds = Math.floor(Date.now() / 1000);
-  const time = Uint32Array.of(seconds, seconds / 2 ** 32); // time_t, in two halves: BigInt is slow to load
-  const tm = new Int32Array(16); // struct tm: sec, min, hour, mday, mon, …
-  libc()?.localtime_r(time, tm);
-  const [sec = 0, min = 0, hour = 0, day = 1, month = 0] = tm;
-  const two = (number: number) => String(number).padStart(2, "0");
-  return `${months[month]} ${String(day).padStart(2, " ")} ${two(hour)}:${two(min)}:${two(sec)}`;
+  scratchInts[0] = seconds; // time_t, its lower half and its upper one
+  scratchInts[1] = seconds / 2 ** 32;
+  const tm = 4; // struct tm, 16 bytes on: sec, min, hour, mday, mon, …
+  libc()?.localtime_r(addressOf(scratch), addressOf(scratch, tm * 4));
+  const clock = `${twoDigits(scratchInts[tm + 2])}:${twoDigits(scratchInts[tm + 1])}:${twoDigits(scratchInts[tm])}`;
+  return `${months[scratchInts[tm + 4] ?? 0]} ${String(scratchInts[tm + 3]).padStart(2, " ")} ${clock}`;
 }
 
-/** Cuts a line at the limit, and says how much was left out. */
-function cut(line: Uint8Array<ArrayBuffer>): Uint8Array<ArrayBuffer> {
-  if (line.length <= messageLimit) return line;
-  const note = encodeWord(`... ${line.length - messageLimit} bytes left out`);
-  const kept = new Uint8Array(messageLimit + note.length);
-  kept.set(line.subarray(0, messageLimit));
-  kept.set(note, messageLimit);
-  return kept;
+function twoDigits(number = 0): string {
+  return number < 10 ? `0${number}` : String(number);
 }
+
+/**
+ * Puts a line into the scratch memory; one that is too long is cut, and says how much was left out.
+ * @returns its length in bytes
+ */
+function putLine(line: string): number {
+  if (line.length * 3 <= messageLimit && !isRaw(line)) return encoder.encodeInto(line, scratch).written;
+  const bytes = encodeWord(line);
+  if (bytes.length <= messageLimit) {
+    scratch.set(bytes);
+    return bytes.length;
+  }
+  scratch.set(bytes.subarray(0, messageLimit));
+  const note = encodeWord(`... ${bytes.length - messageLimit} bytes left out`);
+  scratch.set(note, messageLimit);
+  return messageLimit + note.length;
+}
+
+const encoder = new TextEncoder();
 
 /** Without libc: util-linux's or busybox's logger, not waited for, and ended if it hangs. */
 function logWithoutLibc(
