@@ -1,6 +1,6 @@
 /** The init script, run for real with a private /run, /etc and the built program. */
 import { expect, test } from "bun:test";
-import { describeOnPrivateHost, onPrivateHost } from "./private-host.ts";
+import { describeOnPrivateHost, onPrivateHost } from "../support/private-host.ts";
 
 const init =
   "install -m 755 $etc/rcron.init /etc/init.d/rcron; rcron=/etc/init.d/rcron; state=/run/rcron.state; mkdir -p /etc/rcron;";

@@ -1,6 +1,6 @@
 /** The keepalived configurations, read and run by keepalived itself. */
 import { beforeAll, expect, test } from "bun:test";
-import { describeOnPrivateHost, type Ended, onPrivateHost } from "./private-host.ts";
+import { describeOnPrivateHost, type Ended, onPrivateHost } from "../support/private-host.ts";
 
 /** As the opening comments of the configurations tell the operator to do. */
 const install =

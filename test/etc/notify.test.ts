@@ -15,7 +15,7 @@ import {
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { describeWith } from "../support/debian.ts";
-import { describeOnPrivateHost, etc, onPrivateHost, run } from "./private-host.ts";
+import { describeOnPrivateHost, etc, onPrivateHost, run } from "../support/private-host.ts";
 
 const scripts = join(etc, "keepalived");
 let folder: string;

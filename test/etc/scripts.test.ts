@@ -4,7 +4,7 @@ import { describe, expect, test } from "bun:test";
 import { readdirSync, readFileSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { describeWith } from "../support/debian.ts";
-import { etc, run } from "./private-host.ts";
+import { etc, run } from "../support/private-host.ts";
 
 const scripts = [
   "rcron.init",

@@ -3,7 +3,7 @@
 import { describe, expect, test } from "bun:test";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
-import { describeOnPrivateHost, etc, onPrivateHost, rcron, run } from "./private-host.ts";
+import { describeOnPrivateHost, etc, onPrivateHost, rcron, run } from "../support/private-host.ts";
 
 const unit = readFileSync(join(etc, "rcron-state.service"), "utf8");
 
