@@ -5,6 +5,7 @@ import { printable } from "../model/printable.ts";
 import type { State } from "../model/state.ts";
 import { readFileStart } from "../system/files.ts";
 import type { SystemError } from "../system/libc.ts";
+import { decodeWord } from "../system/raw-words.ts";
 import { confDefaults } from "./conf.ts";
 
 /** Where the state is looked for when `state_file` is the default and can't be read. @see compat.md "keys and defaults" */
@@ -62,6 +63,6 @@ export function readState(stateFile: string): StateReading {
 /** A corrupted state file's content for a message: at most 40 bytes, made printable. */
 export function showContent(content: Uint8Array): string {
   if (content.length === 0) return "it is empty";
-  const shown = printable(new TextDecoder("latin1").decode(content.subarray(0, 40)));
+  const shown = printable(decodeWord(content.subarray(0, 40)));
   return `it says "${shown}"${content.length > 40 ? "…" : ""}`;
 }

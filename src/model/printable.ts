@@ -11,9 +11,12 @@ export function quoted(text: string, limit = 80): string {
   return `"${printable(shown)}"${text.length > limit ? "…" : ""}`;
 }
 
-/** Replaces control characters, quotes, backslashes and undecodable bytes by escapes; leaves all else as it is. */
+/** Replaces control characters, invisible ones, quotes, backslashes and undecodable bytes by escapes; leaves all else as it is. */
 export function printable(text: string): string {
-  return text.replace(/[\x00-\x1f\x7f-\x9f"\\\ufffd\u2028\u2029\ud800-\udfff]/gu, escapeOf);
+  return text.replace(
+    /[\x00-\x1f\x7f-\x9f"\\\u200b-\u200f\u2028-\u202e\ufeff\ufffd\ud800-\udfff]/gu,
+    escapeOf,
+  );
 }
 
 const named: Readonly<Record<string, string>> = {

@@ -1,0 +1,88 @@
+import { describe, expect, test } from "bun:test";
+import { mkdirSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import fc from "fast-check";
+import { parseState, readState } from "../../src/gate/gate.ts";
+import { temporaryFolder } from "../support/program.ts";
+
+describe("parseState()", () => {
+  test("it is total, and agrees with a plain reading of the rule", () => {
+    const content = fc.oneof(
+      fc.uint8Array({ maxLength: 64 }),
+      fc
+        .array(
+          fc.constantFrom(
+            "active",
+            "passive",
+            "ACTIVE",
+            " ",
+            "\n",
+            "\r",
+            "\t",
+            "\v",
+            "\f",
+            "x",
+            "\0",
+            "inactive",
+          ),
+        )
+        .map((parts) => new TextEncoder().encode(parts.join(""))),
+    );
+    fc.assert(
+      fc.property(content, (bytes) => {
+        const first = Buffer.from(bytes)
+          .toString("latin1")
+          .replace(/^[ \t-\r]+/, "")
+          .split(/[ \t-\r]/)[0]
+          ?.toLowerCase();
+        expect(parseState(bytes) as string | undefined).toBe(
+          first === "active" || first === "passive" ? first : undefined,
+        );
+      }),
+      { numRuns: 5000 },
+    );
+  });
+});
+
+describe("readState()", () => {
+  test("a file that is emptied and written again, as echo does it, is never read as empty", async () => {
+    using folder = temporaryFolder();
+    const path = join(folder.path, "state");
+    writeFileSync(path, "passive\n");
+    const writer = Bun.spawn([
+      "/bin/sh",
+      "-c",
+      `i=0; while [ $i -lt 500 ]; do echo passive > ${path}; sleep 0.001; i=$((i+1)); done`,
+    ]);
+    let reads = 0;
+    for (; writer.exitCode === null; reads++) {
+      expect(readState(path)).toEqual({ kind: "word", path, state: "passive" });
+      await Bun.sleep(0);
+    }
+    expect(reads).toBeGreaterThan(10);
+  });
+
+  test("a state file of 1 GB is read as fast as any: only its start counts", async () => {
+    using folder = temporaryFolder();
+    const path = join(folder.path, "state");
+    Bun.spawnSync(["truncate", "-s", "1G", path]);
+    expect(readState(path)).toMatchObject({ kind: "corrupted" });
+    Bun.spawnSync(["/bin/sh", "-c", `printf 'active\\n' | dd of=${path} conv=notrunc status=none`]);
+    expect(readState(path)).toMatchObject({ kind: "word", state: "active" });
+  });
+
+  test("a folder, a FIFO without a writer and a FIFO with one are refused at once", async () => {
+    using folder = temporaryFolder();
+    const at = (name: string) => join(folder.path, name);
+    mkdirSync(at("folder"));
+    Bun.spawnSync(["mkfifo", at("fifo"), at("written")]);
+    const writer = Bun.spawn(["/bin/sh", "-c", `exec 3<>${at("written")}; echo active >&3; sleep 5`]);
+    await Bun.sleep(100);
+    expect(readState(at("folder"))).toMatchObject({ kind: "unreadable", error: { code: "EISDIR" } });
+    expect(readState(at("fifo"))).toMatchObject({ kind: "unreadable", error: { code: "ESPIPE" } });
+    expect(readState(at("written"))).toMatchObject({ kind: "unreadable", error: { code: "ESPIPE" } });
+    expect(readState(at("missing"))).toMatchObject({ kind: "unreadable", error: { code: "ENOENT" } });
+    writer.kill();
+    await writer.exited;
+  });
+});
