@@ -142,7 +142,6 @@ const closedVariables = [
   "BUN_BE_BUN", // turns the program into the runtime's own command line
   "BUN_OPTIONS", // preloads any file
   "BUN_INSPECT", // opens a debugger's port; also …_PRELOAD, …_NOTIFY, …_CONNECT_TO
-  "BUN_JSC_", // the engine's switches; an unknown one ends the program
   "BUN_BYTECODE_", // writes files at exit
   "BUN_FEATURE_FLAG_", // among them one that kills all descendants at exit
   "BUN_CONFIG_",

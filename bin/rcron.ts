@@ -21,7 +21,8 @@ function main(): number | Promise<number> {
 }
 
 function fail(error: unknown): never {
-  console.error("rcron: internal error:", error);
+  // The stack alone: printed as an object, an error brings a screenful of the program with it.
+  console.error(`rcron: internal error: ${error instanceof Error ? error.stack : error}`);
   process.exit(125);
 }
 

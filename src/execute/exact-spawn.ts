@@ -11,14 +11,13 @@
 import type { Assignment } from "../model/job.ts";
 import { readFileStart } from "../system/files.ts";
 import { addressOf, exactLibc, type SystemError, systemError } from "../system/libc.ts";
-import { keepAcrossExec } from "../system/process.ts";
+import { type Inheritance, ignoredByRuntime, keepAcrossExec, ownByLibrary } from "../system/process.ts";
 import { decodeWord, encodeWord } from "../system/raw-words.ts";
 
 const POSIX_SPAWN_SETSIGDEF = 0x04;
 /** glibc's posix_spawnattr_t has 336 bytes, its sigset_t 128. */
 const attributeSize = 512;
 const signalSetSize = 128;
-const runtimeIgnores = [13, 25]; // SIGPIPE, SIGXFSZ: back to their default, as the runtime's own spawn does it
 const environmentLimit = 8 * 1024 * 1024;
 const WNOHANG = 1;
 /** SIGCHLD tells of the end at once; this is how often it is looked for besides, should one get lost. */
@@ -30,8 +29,7 @@ export interface ExactSpawnOptions {
   readonly words: readonly string[];
   /** On top of this process's own environment. */
   readonly environment: readonly Assignment[];
-  /** Descriptors, from 3 up, that the child shall have. */
-  readonly keep: readonly number[];
+  readonly inheritance: Inheritance;
 }
 
 export interface ExactChild {
@@ -44,28 +42,20 @@ export interface ExactChild {
  * Starts a program.
  * @returns the child, or why the system refused, or `no-libc` where no C function can be called
  */
-export function exactSpawn({
-  file,
-  words,
-  environment,
-  keep,
-}: ExactSpawnOptions): ExactChild | SystemError | "no-libc" {
+export function exactSpawn(options: ExactSpawnOptions): ExactChild | SystemError | "no-libc" {
+  const { file, words, environment, inheritance } = options;
   const c = exactLibc();
   if (c === undefined) return "no-libc";
-  const attributes = new Uint8Array(attributeSize);
-  const defaults = new Uint8Array(signalSetSize);
-  c.sigemptyset(defaults);
-  for (const signal of runtimeIgnores) c.sigaddset(defaults, signal);
-  c.posix_spawnattr_init(attributes);
-  c.posix_spawnattr_setsigdefault(attributes, defaults);
-  c.posix_spawnattr_setflags(attributes, POSIX_SPAWN_SETSIGDEF);
-
-  const inherited = environmentBytes(environment);
-  if ("code" in inherited) return inherited;
+  const variables = environmentBytes(environment);
+  if ("code" in variables) return variables;
   const argv = new StringArray(words.map(encodeWord));
-  const envp = new StringArray(inherited);
+  const envp = new StringArray(variables);
   const pidCell = new Int32Array(1);
-  keepAcrossExec(keep);
+  const attributes = new Uint8Array(attributeSize);
+  c.posix_spawnattr_init(attributes);
+  c.posix_spawnattr_setsigdefault(attributes, signalsToReset(inheritance));
+  c.posix_spawnattr_setflags(attributes, POSIX_SPAWN_SETSIGDEF);
+  keepAcrossExec(inheritance.descriptors);
   // Installed before the start, so that not even the shortest job's end is missed.
   const reaper = new Reaper();
   const error = c.posix_spawn(
@@ -84,6 +74,20 @@ export function exactSpawn({
   }
   const pid = pidCell[0] ?? 0;
   return { pid, ended: reaper.wait(pid) };
+}
+
+/**
+ * The set of signals that the child shall not ignore though this process, or posix_spawn itself, would have it so.
+ * Made by hand: sigaddset(3) refuses the library's own signals.
+ */
+function signalsToReset({ ignoredSignals }: Inheritance): Uint8Array {
+  const set = new Uint8Array(signalSetSize);
+  for (const signal of [...ignoredByRuntime, ...ownByLibrary]) {
+    if (ignoredSignals.includes(signal)) continue;
+    const byte = (signal - 1) >> 3;
+    set[byte] = (set[byte] ?? 0) | (1 << ((signal - 1) & 7));
+  }
+  return set;
 }
 
 /** The environment of this process in its own bytes, with the assignments on top. */

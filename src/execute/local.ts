@@ -7,7 +7,7 @@ import type { Outcome } from "../model/outcome.ts";
 import { printable, quoted } from "../model/printable.ts";
 import { Problem } from "../model/problem.ts";
 import { type SystemError, thrownSystemError } from "../system/libc.ts";
-import { type Inheritance, SignalForwarder, setPriority } from "../system/process.ts";
+import { type Inheritance, ownByLibrary, SignalForwarder, setPriority } from "../system/process.ts";
 import { isRaw } from "../system/raw-words.ts";
 
 export interface LocalRun {
@@ -66,7 +66,8 @@ async function run(job: Job, inheritance: Inheritance, signals: SignalForwarder)
 
 /** True where the runtime's own spawn would change something; exact-spawn.ts lists what. */
 function needsExactSpawn(job: Job, words: readonly string[], inheritance: Inheritance): boolean {
-  if (inheritance.ignoredSignals.length > 0 || inheritance.hasClosedStream || words.some(isRaw)) return true;
+  const ignoresSome = inheritance.ignoredSignals.some((signal) => !ownByLibrary.includes(signal));
+  if (ignoresSome || inheritance.hasClosedStream || words.some(isRaw)) return true;
   if (job.environment.length === 0) return false;
   const values = [...job.environment.map(({ value }) => value), ...Object.values(process.env)];
   return values.some((value) => value !== undefined && (isRaw(value) || value.includes("\ufffd")));
@@ -116,12 +117,7 @@ async function startExactly(
     if (!("path" in found)) return { code: "ENOENT", text: found.problem.message };
     file = found.path;
   }
-  const child = exactSpawn({
-    file,
-    words: attempt.words,
-    environment: job.environment,
-    keep: inheritance.descriptors,
-  });
+  const child = exactSpawn({ file, words: attempt.words, environment: job.environment, inheritance });
   if (child !== "no-libc")
     return "code" in child ? child : { pid: child.pid, ended: child.ended.then(fromWaitStatus) };
   if (!attempt.words.some(isRaw)) return startPlainly(job, attempt, inheritance);

@@ -70,10 +70,7 @@ function openExact() {
     posix_spawnattr_init: { args: [ptr], returns: i32 },
     posix_spawnattr_setflags: { args: [ptr, i16], returns: i32 },
     posix_spawnattr_setsigdefault: { args: [ptr, ptr], returns: i32 },
-    sigemptyset: { args: [ptr], returns: i32 },
-    sigaddset: { args: [ptr, i32], returns: i32 },
     waitpid: { args: [i32, ptr, i32], returns: i32 },
-    dlsym: { args: [ptr, ptr], returns: ptr },
   });
 }
 
@@ -147,6 +144,7 @@ const errors: Readonly<Record<number, readonly [code: string, text: string]>> = 
   11: ["EAGAIN", "resource temporarily unavailable"],
   12: ["ENOMEM", "not enough memory"],
   13: ["EACCES", "permission denied"],
+  17: ["EEXIST", "a file of that name is in the way"],
   20: ["ENOTDIR", "not a directory"],
   21: ["EISDIR", "is a directory"],
   23: ["ENFILE", "too many open files on the machine"],

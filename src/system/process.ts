@@ -26,11 +26,10 @@ export const forwardedSignals = {
 
 export type ForwardedSignal = keyof typeof forwardedSignals;
 
-/**
- * Signals whose being ignored says nothing about the caller: SIGPIPE and SIGXFSZ, which the runtime ignores from its
- * start, and 32 and 33, which are the C library's own and pass any exec as they are.
- */
-const notTheCallers = [13, 25, 32, 33];
+/** SIGPIPE and SIGXFSZ: the runtime ignores them from its start, so that what the caller did can't be known. */
+export const ignoredByRuntime: readonly number[] = [13, 25];
+/** The C library's own signals; whatever was started with posix_spawn(3) ignores them. */
+export const ownByLibrary: readonly number[] = [32, 33];
 
 /** What the caller left for the job, and the runtime would not hand on by itself. */
 export interface Inheritance {
@@ -55,7 +54,7 @@ export function readInheritance(): Inheritance {
   const ignoredSignals: number[] = [];
   for (let signal = 1; signal <= 64; signal++) {
     const isIgnored = ((ignored >> BigInt(signal - 1)) & 1n) === 1n;
-    if (isIgnored && !notTheCallers.includes(signal)) ignoredSignals.push(signal);
+    if (isIgnored && !ignoredByRuntime.includes(signal)) ignoredSignals.push(signal);
   }
   return { ignoredSignals, descriptors: callersDescriptors(), hasClosedStream: hasClosedStream() };
 }
