@@ -8,7 +8,7 @@
 import { describe } from "bun:test";
 import { existsSync } from "node:fs";
 
-/** Program → the Debian package that brings it. */
+/** Program, or the path of a file → the Debian package that brings it. */
 const packageOf: Readonly<Record<string, string>> = {
   cron: "cron",
   rsyslogd: "rsyslog",
@@ -29,14 +29,16 @@ const packageOf: Readonly<Record<string, string>> = {
   strace: "strace",
   setpriv: "util-linux",
   "qemu-aarch64-static": "qemu-user-static",
+  "/usr/aarch64-linux-gnu/lib/ld-linux-aarch64.so.1": "libc6-arm64-cross",
+  "/usr/lib/x86_64-linux-gnu/faketime/libfaketime.so.1": "libfaketime",
 };
 
 const searched = ["/usr/local/sbin", "/usr/local/bin", "/usr/sbin", "/usr/bin", "/sbin", "/bin"];
 
-function has(program: string): boolean {
-  return program === "root"
-    ? process.getuid?.() === 0
-    : searched.some((folder) => existsSync(`${folder}/${program}`));
+function has(need: string): boolean {
+  if (need === "root") return process.getuid?.() === 0;
+  if (need.startsWith("/")) return existsSync(need);
+  return searched.some((folder) => existsSync(`${folder}/${need}`));
 }
 
 /**
