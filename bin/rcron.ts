@@ -4,7 +4,9 @@
  * The only place that reads argv and ends the process. It awaits nothing at the top level: a top-level await that
  * never settles would spin (docs/decisions/runtime.md).
  */
+import { complain } from "../src/cli/terminal.ts";
 import { wrap } from "../src/cli/wrap.ts";
+import { Problem } from "../src/model/problem.ts";
 
 /** The runtime's argv tells nothing about the name; argv0 is what the caller wrote. */
 const calledAs = process.argv0.slice(process.argv0.lastIndexOf("/") + 1);
@@ -21,8 +23,9 @@ function main(): number | Promise<number> {
 }
 
 function fail(error: unknown): never {
+  if (error instanceof Problem) complain("rcron", error);
   // The stack alone: printed as an object, an error brings a screenful of the program with it.
-  console.error(`rcron: internal error: ${error instanceof Error ? error.stack : error}`);
+  else console.error(`rcron: internal error: ${error instanceof Error ? error.stack : error}`);
   process.exit(125);
 }
 

@@ -9,7 +9,7 @@ import { type Job, parseCommand } from "../model/job.ts";
 import { printable } from "../model/printable.ts";
 import { Problem } from "../model/problem.ts";
 import type { Verdict } from "../model/state.ts";
-import { complain, ownFailure } from "./terminal.ts";
+import { complain, ownFailure, print } from "./terminal.ts";
 import type { Run } from "./wrap-options.ts";
 
 /**
@@ -38,7 +38,7 @@ export async function explain(program: string, run: Run, loaded: LoadedConf): Pr
     ],
   ];
   const width = Math.max(...rows.map(([label = ""]) => label.length)) + 2;
-  await Bun.write(Bun.stdout, rows.map(([label = "", text]) => `${label.padEnd(width)}${text}\n`).join(""));
+  await print(rows.map(([label = "", text]) => `${label.padEnd(width)}${text}\n`).join(""));
   return 0;
 }
 

@@ -5,7 +5,8 @@
  * stop. A hint is one thing to do now, on a line of its own. Nothing is said about a run that goes well.
  */
 import type { Conf } from "../gate/gate.ts";
-import type { Problem } from "../model/problem.ts";
+import { Problem } from "../model/problem.ts";
+import { thrownSystemError } from "../system/libc.ts";
 import type { Syslog } from "../system/syslog.ts";
 
 /** The exit status of rcron's own failure, so that it is not taken for the job's. @see compat.md "exit status" */
@@ -21,6 +22,20 @@ export function sayWarnings(program: string, warnings: readonly string[], conf: 
   for (const warning of warnings) {
     console.error(`${program}: warning: ${warning}`);
     log.log(conf.syslogFacility, "LOG_WARNING", `warning: ${warning}`);
+  }
+}
+
+/**
+ * Prints to standard output. A reader that has gone away (`| head`) is no error.
+ * @throws {Problem} `internal` where it can't be written, a full disk for instance
+ */
+export async function print(text: string): Promise<void> {
+  try {
+    await Bun.write(Bun.stdout, text);
+  } catch (error) {
+    const { code, text: reason } = thrownSystemError(error);
+    if (code !== "EPIPE")
+      throw new Problem("internal", `standard output must be writable: ${reason}`, { cause: error });
   }
 }
 

@@ -2,6 +2,7 @@
  * `rcron --help` and `rcron --version`.
  */
 import { confDefaults, defaultConfPath } from "../gate/gate.ts";
+import { print } from "./terminal.ts";
 import { version } from "./version.ts";
 
 const help = `Usage: rcron [options] [NAME=value ...] command [args]
@@ -34,10 +35,10 @@ Exit status: the job's own, 128+N if signal N ended it, 0 on a passive machine,
 
 /** Prints the help to standard output. */
 export async function printHelp(): Promise<void> {
-  await Bun.write(Bun.stdout, help);
+  await print(help);
 }
 
 /** Prints `rcron VERSION` to standard output. */
 export async function printVersion(): Promise<void> {
-  await Bun.write(Bun.stdout, `rcron ${version}\n`);
+  await print(`rcron ${version}\n`);
 }

@@ -31,6 +31,11 @@ const queueLimit = 64;
 const logSocket = "/dev/log";
 const months = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
 
+interface LogSocket {
+  readonly fd: number;
+  readonly isStream: boolean;
+}
+
 export interface SyslogOptions {
   /** The name that this program was called by. */
   readonly ident: string;
@@ -45,7 +50,7 @@ export class Syslog {
   private readonly pid: number;
   private readonly queue: string[] = [];
   private fallback: Promise<unknown>[] | undefined;
-  private socket: { fd: number; isStream: boolean } | "none" | undefined;
+  private socket: LogSocket | undefined;
   private retry: Timer | undefined;
 
   constructor({ ident, pid }: SyslogOptions) {
@@ -77,8 +82,8 @@ export class Syslog {
   close(waitMs: number): Promise<void> | undefined {
     if (this.retry !== undefined) clearTimeout(this.retry);
     if (this.queue.length > 0) this.drainFor(waitMs);
-    if (typeof this.socket === "object") libc()?.close(this.socket.fd);
-    this.socket = "none";
+    if (this.socket !== undefined) libc()?.close(this.socket.fd);
+    this.socket = undefined;
     if (this.fallback === undefined) return undefined;
     return Promise.race([Promise.all(this.fallback), Bun.sleep(waitMs)]).then(() => undefined);
   }
@@ -95,7 +100,7 @@ export class Syslog {
     const end = performance.now() + waitMs;
     while (this.queue.length > 0) {
       const leftUs = Math.floor((end - performance.now()) * 1000);
-      if (leftUs <= 0 || typeof this.socket !== "object") return;
+      if (leftUs <= 0 || this.socket === undefined) return;
       const timeval = BigInt64Array.of(BigInt(Math.floor(leftUs / 1e6)), BigInt(leftUs % 1e6));
       waitLibc()?.setsockopt(this.socket.fd, SOL_SOCKET, SO_SNDTIMEO, timeval, timeval.byteLength);
       this.drain(0);
@@ -118,7 +123,7 @@ export class Syslog {
     const c = libc();
     for (let attempt = 0; attempt < 2 && c !== undefined; attempt++) {
       this.socket ??= connect();
-      if (this.socket === "none") return "lost";
+      if (this.socket === undefined) return "lost";
       const { fd, isStream } = this.socket;
       const length = putLine(line);
       scratch[length] = 0; // On a stream the C library ends each message with it.
@@ -132,21 +137,22 @@ export class Syslog {
   }
 }
 
-function connect(): { fd: number; isStream: boolean } | "none" {
+/** @returns undefined where there is no daemon; the next line tries again, for one may have come */
+function connect(): LogSocket | undefined {
   const c = libc();
-  if (c === undefined) return "none";
+  if (c === undefined) return undefined;
   const address = scratchString(`\u0001\0${logSocket}`); // struct sockaddr_un: AF_UNIX, in this machine's byte order
   for (const type of [SOCK_DGRAM, SOCK_STREAM]) {
     // A stream's connect would wait for a daemon that accepts nobody, so a stream does not block at all.
     const flags = SOCK_CLOEXEC | (type === SOCK_STREAM ? SOCK_NONBLOCK : 0);
     const fd = c.socket(AF_UNIX, type | flags, 0);
-    if (fd < 0) return "none";
+    if (fd < 0) return undefined;
     if (c.connect(fd, address, 2 + logSocket.length + 1) === 0) return { fd, isStream: type === SOCK_STREAM };
     const error = errno();
     c.close(fd);
-    if (error !== EPROTOTYPE) return "none";
+    if (error !== EPROTOTYPE) return undefined;
   }
-  return "none";
+  return undefined;
 }
 
 /** `Nov  1 08:05:09`, local time. The runtime's own local time costs 5 ms at its first use, libc's nothing. */
