@@ -97,7 +97,7 @@ describe("the job sees what it would have seen without the prefix", () => {
       const status = await shell(
         `bash -c '${caller}rcron --conf ${conf} yes | head -n 1 >/dev/null; exit \${PIPESTATUS[0]}'`,
       );
-      expect(status.status).toBe(141);
+      expect(status.exitCode).toBe(141);
     }
   });
 });

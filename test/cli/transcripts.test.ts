@@ -36,7 +36,7 @@ describe("transcripts", () => {
           `$ ${step.line}`,
           ...linesOf(ended.stdout).map((line) => `> ${line}`),
           ...linesOf(ended.stderr).map((line) => `! ${line}`),
-          ...(ended.status === 0 ? [] : [`? ${ended.status}`]),
+          ...(ended.exitCode === 0 ? [] : [`? ${ended.exitCode}`]),
         ];
         const isMet =
           told.length === step.told.length && told.every((line, at) => matches(line, step.told[at] ?? ""));

@@ -9,35 +9,11 @@ import { describe } from "bun:test";
 import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { describeWith, lacking } from "./debian.ts";
+import { binary, type Ended, project, run } from "./program.ts";
 
-export const project = join(import.meta.dir, "../..");
+export { type Ended, project, run } from "./program.ts";
 export const etc = join(project, "etc");
-
-/** The program itself, built by `npm run build`. */
-export const rcron = join(project, "dist/rcron");
-
-export interface Ended {
-  readonly exitCode: number;
-  readonly stdout: string;
-  readonly stderr: string;
-}
-
-/** Runs a command to its end, or cuts it off after `timeoutMs`. */
-export async function run(
-  words: string[],
-  options: { env?: Record<string, string | undefined>; timeoutMs?: number } = {},
-): Promise<Ended> {
-  const child = Bun.spawn(words, {
-    env: options.env ?? process.env,
-    stdin: "ignore",
-    stdout: "pipe",
-    stderr: "pipe",
-    timeout: options.timeoutMs ?? 10_000,
-    killSignal: "SIGKILL",
-  });
-  const [stdout, stderr] = await Promise.all([child.stdout.text(), child.stderr.text()]);
-  return { exitCode: await child.exited, stdout, stderr };
-}
+export const rcron = binary;
 
 /**
  * Runs a shell script (`sh -eu`) on the private host: /run, /var/log, /var/mail and the crontabs are empty, /etc is a

@@ -10,7 +10,7 @@ export const project = resolve(import.meta.dir, "../..");
 export const binary = join(project, "dist/rcron");
 
 export interface Ended {
-  readonly status: number;
+  readonly exitCode: number;
   readonly stdout: string;
   readonly stderr: string;
 }
@@ -18,24 +18,35 @@ export interface Ended {
 export interface RunOptions {
   readonly cwd?: string;
   readonly env?: Record<string, string | undefined>;
+  /** After this time (10 s) the command is killed. */
   readonly timeoutMs?: number;
 }
 
-/** Runs a shell line to its end, with `rcron`, `rcrond` and `rcronctl` in PATH, or ends it after the time (10 s). */
-export async function shell(line: string, options: RunOptions = {}): Promise<Ended> {
-  const env = { ...process.env, ...options.env };
-  // The runtime that runs the tests leaves variables of its own; a job shall not see them.
-  const child = Bun.spawn(["/bin/sh", "-c", line], {
-    cwd: options.cwd ?? tmpdir(),
-    env: { ...env, PATH: `${join(project, "dist")}:${env["PATH"]}` },
+/** Runs a command to its end, without standard input, and reads what it writes. */
+export async function run(
+  words: readonly string[],
+  { cwd, env, timeoutMs }: RunOptions = {},
+): Promise<Ended> {
+  const child = Bun.spawn([...words], {
+    cwd: cwd ?? tmpdir(),
+    env: env ?? process.env,
     stdin: "ignore",
     stdout: "pipe",
     stderr: "pipe",
-    timeout: options.timeoutMs ?? 10_000,
+    timeout: timeoutMs ?? 10_000,
     killSignal: "SIGKILL",
   });
   const [stdout, stderr] = await Promise.all([child.stdout.text(), child.stderr.text()]);
-  return { status: await child.exited, stdout, stderr };
+  return { exitCode: await child.exited, stdout, stderr };
+}
+
+/** Runs a shell line, with `rcron`, `rcrond` and `rcronctl` in PATH and `env` on top of this environment. */
+export function shell(line: string, options: RunOptions = {}): Promise<Ended> {
+  const env = { ...process.env, ...options.env };
+  return run(["/bin/sh", "-c", line], {
+    ...options,
+    env: { ...env, PATH: `${join(project, "dist")}:${env["PATH"]}` },
+  });
 }
 
 /** A temporary folder; `using` removes it at the end of its block. */
