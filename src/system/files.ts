@@ -16,7 +16,6 @@ import {
 const O_NOCTTY = 0o400;
 const O_NONBLOCK = 0o4000;
 const O_CLOEXEC = 0o2000000;
-const SEEK_CUR = 1;
 
 export type FileStart =
   | { readonly bytes: Uint8Array; readonly isWhole: boolean; readonly error?: never }
@@ -36,12 +35,11 @@ export function readFileStart(path: string, limit: number): FileStart {
   const fd = c.open(scratchString(path), O_NONBLOCK | O_NOCTTY | O_CLOEXEC, 0);
   if (fd < 0) return { error: systemError(errno()) };
   try {
-    // Only what can be sought is a file in the sense meant here; it spares an fstat, whose name differs by libc.
-    if (Number(c.lseek(fd, 0, SEEK_CUR)) < 0) return { error: systemError(errno()) };
     let buffer = scratch;
     let length = 0;
     for (;;) {
-      const count = Number(c.read(fd, addressOf(buffer, length), buffer.length - length));
+      // pread, because it refuses what has no position, even while there is something to read: FIFO, socket, terminal.
+      const count = Number(c.pread(fd, addressOf(buffer, length), buffer.length - length, length));
       if (count < 0) return { error: systemError(errno()) };
       length += count;
       if (count === 0 || length > limit) break;

@@ -36,8 +36,7 @@ const ptr = "ptr";
 function openBasic() {
   return openLibc({
     open: { args: [ptr, i32, i32], returns: i32 },
-    read: { args: [i32, ptr, u64], returns: i64 },
-    lseek: { args: [i32, i64, i32], returns: i64 },
+    pread: { args: [i32, ptr, u64, i64], returns: i64 },
     close: { args: [i32], returns: i32 },
     socket: { args: [i32, i32, i32], returns: i32 },
     connect: { args: [i32, ptr, u32], returns: i32 },
