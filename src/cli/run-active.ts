@@ -6,9 +6,16 @@ import { parseCommand } from "../model/job.ts";
 import { endLine, extendLine, startLine } from "../model/log-line.ts";
 import { exitStatusOf } from "../model/outcome.ts";
 import { Problem } from "../model/problem.ts";
+import { signalName } from "../model/signal-name.ts";
 import { readInheritance } from "../system/process.ts";
 import { complain, sayWarnings } from "./terminal.ts";
 import type { GatedRun } from "./wrap.ts";
+
+/**
+ * SIGINT and SIGPIPE end jobs in the ordinary course of things. Of any other, a shell would write a word to standard
+ * error ("Killed"), and cron would mail it; so must we, or a job that runs out of memory would end without a sound.
+ */
+const quietSignals = [2, 13];
 
 /**
  * Runs the job and waits for its end.
@@ -37,5 +44,8 @@ export async function runActive({
   const outcome = await launch.run();
   log.log(conf.syslogFacility, conf.syslogLevel, endLine(context, outcome, performance.now() - startedMs));
   if (outcome.kind === "not-started") complain(program, outcome.problem);
+  if (outcome.kind === "signalled" && !quietSignals.includes(outcome.signal)) {
+    console.error(`${program}: ${command.name} was ended by ${signalName(outcome.signal)}`);
+  }
   return exitStatusOf(outcome);
 }

@@ -9,6 +9,7 @@
  */
 import { type Facility, facilities, type Level, levels } from "../model/syslog-names.ts";
 import { addressOf, errno, libc, scratch, scratchInts, scratchString, waitLibc } from "./libc.ts";
+import type { LoggerCommand } from "./logger-command.ts";
 import { encodeWord, isRaw } from "./raw-words.ts";
 
 const AF_UNIX = 1;
@@ -49,7 +50,8 @@ export class Syslog {
   private readonly ident: string;
   private readonly pid: number;
   private readonly queue: string[] = [];
-  private fallback: Promise<unknown>[] | undefined;
+  /** Where no C function can be called. */
+  private fallback: Promise<LoggerCommand> | undefined;
   private socket: LogSocket | undefined;
   private retry: Timer | undefined;
 
@@ -60,14 +62,14 @@ export class Syslog {
 
   /** Logs one message. Returns at once, whatever becomes of it; never throws. */
   log(facility: Facility, level: Level, message: string): void {
-    const c = libc();
-    if (c === undefined) {
-      this.fallback ??= [];
-      this.fallback.push(logWithoutLibc(this.ident, this.pid, facility, level, message));
+    if (libc() === undefined) {
+      this.fallback ??= import("./logger-command.ts").then(
+        ({ LoggerCommand }) => new LoggerCommand(this.ident, this.pid),
+      );
+      this.fallback.then((logger) => logger.log(facility, level, message));
       return;
     }
-    // As in the C library: "kernel" can't be chosen from outside the kernel, and means "user".
-    const priority = ((facilities[facility] || facilities.LOG_USER) << 3) | levels[level];
+    const priority = (facilities[facility] << 3) | levels[level];
     if (this.queue.length < queueLimit) {
       this.queue.push(`<${priority}>${timestamp()} ${this.ident}[${this.pid}]: ${message}`);
     }
@@ -84,8 +86,7 @@ export class Syslog {
     if (this.queue.length > 0) this.drainFor(waitMs);
     if (this.socket !== undefined) libc()?.close(this.socket.fd);
     this.socket = undefined;
-    if (this.fallback === undefined) return undefined;
-    return Promise.race([Promise.all(this.fallback), Bun.sleep(waitMs)]).then(() => undefined);
+    return this.fallback?.then((logger) => logger.close(waitMs));
   }
 
   /** Sends from the queue's front until the socket has no room. */
@@ -188,28 +189,3 @@ function putLine(line: string): number {
 }
 
 const encoder = new TextEncoder();
-
-/** Without libc: util-linux's or busybox's logger, not waited for, and ended if it hangs. */
-function logWithoutLibc(
-  ident: string,
-  pid: number,
-  facility: Facility,
-  level: Level,
-  message: string,
-): Promise<unknown> {
-  const name = (text: string) => text.slice("LOG_".length).toLowerCase();
-  const words = ["-t", `${ident}[${pid}]`, "-p", `${name(facility)}.${name(level)}`, "--", message];
-  try {
-    const child = Bun.spawn(["/usr/bin/logger", ...words], {
-      stdin: "ignore",
-      stdout: "ignore",
-      stderr: "ignore",
-      timeout: 2000,
-      killSignal: "SIGKILL",
-    });
-    child.unref();
-    return child.exited;
-  } catch {
-    return Promise.resolve(); // No logger either: then there is no log, and the job runs all the same.
-  }
-}
