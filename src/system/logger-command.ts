@@ -49,7 +49,10 @@ export class LoggerCommand {
   #next(): void {
     this.#running = undefined;
     const line = this.#waiting.shift();
-    if (line === undefined) return this.#whenDone();
+    if (line === undefined) {
+      this.#whenDone();
+      return;
+    }
     try {
       const words = [loggerPath, "-t", this.#tag, "-p", line.priority, "--", line.message];
       const child = Bun.spawn(words, { stdin: "ignore", stdout: "ignore", stderr: "ignore" });
