@@ -22,9 +22,11 @@ export function findProgram(program: string, searchPath: string | undefined): Fo
   let denied: Found | undefined;
   if (program !== "") {
     for (const folder of (searchPath ?? searchedWithoutPath).split(":")) {
-      const found = check(program, folder === "" ? program : `${folder}/${program}`);
+      const path = folder === "" ? program : `${folder}/${program}`;
+      if (!isThere(path)) continue;
+      const found = check(program, path);
       if ("path" in found) return found;
-      if (found.exitCode === 126) denied ??= found;
+      denied ??= found;
     }
   }
   return (
@@ -35,6 +37,16 @@ export function findProgram(program: string, searchPath: string | undefined): Fo
       }),
     }
   );
+}
+
+/** A folder of PATH that can't be entered has nothing for this user; to be told of it would only mislead. */
+function isThere(path: string): boolean {
+  try {
+    statSync(path);
+    return true;
+  } catch {
+    return false; // Whatever the reason, there is nothing to be run.
+  }
 }
 
 function check(program: string, path: string): Found {

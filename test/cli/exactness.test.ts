@@ -2,10 +2,11 @@
  * The job sees what it would have seen without the prefix: descriptors, signals, limits, environment, folder, process
  * group and all else that Linux tells of a process. Each caller runs one witness twice, bare and behind rcron.
  */
-import { describe, expect, test } from "bun:test";
+import { expect, test } from "bun:test";
 import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { shell, temporaryFolder } from "../support/program.ts";
+import { describeWith } from "../support/debian.ts";
+import { type Ended, shell, temporaryFolder } from "../support/program.ts";
 
 const witness = `#!/bin/sh
 grep -aE '^(Umask|Sig(Blk|Ign|Cgt)|Cap|NoNewPrivs|Seccomp|Uid|Gid|Groups|Cpus_allowed_list|THP_enabled|CoreDumping)' /proc/self/status
@@ -61,25 +62,30 @@ const callers: readonly (readonly [claim: string, line: string])[] = [
   ["a folder that nobody may read", "cd dark; %"],
   ["a session of its own", "setsid -w %"],
   ["no new privileges", "setpriv --no-new-privs %"],
-  ["another user", "chmod 755 . ; setpriv --reuid 65534 --regid 65534 --clear-groups %"],
 ];
 
-describe("the job sees what it would have seen without the prefix", () => {
+/** Needs root. */
+const asAnother = "chmod 755 .; setpriv --reuid 65534 --regid 65534 --clear-groups %";
+
+/** What the witness tells behind a caller: bare, and behind rcron. */
+async function witnessed(line: string): Promise<{ bare: Ended; wrapped: Ended }> {
+  using work = temporaryFolder();
+  const at = (name: string) => join(work.path, name);
+  writeFileSync(at("witness"), witness, { mode: 0o755 });
+  writeFileSync(at("a.conf"), `state_file = ${at("state")}\nnice_level = 0\n`);
+  writeFileSync(at("state"), "active\n");
+  mkdirSync(at("dark"), { mode: 0o311 });
+  Bun.spawnSync(["mkfifo", at("pipe")]);
+  Bun.spawnSync(["chmod", "755", work.path]);
+  const rcron = `"$(command -v rcron)" --conf ${at("a.conf")}`;
+  const inPlace = (command: string) =>
+    shell(`exec 8<>pipe; ${line.replace("%", command)}`, { cwd: work.path });
+  return { bare: await inPlace(at("witness")), wrapped: await inPlace(`${rcron} ${at("witness")}`) };
+}
+
+describeWith("the job sees what it would have seen without the prefix", ["python3", "setpriv"], () => {
   test.each(callers)("behind %s", async (_, line) => {
-    using work = temporaryFolder();
-    const at = (name: string) => join(work.path, name);
-    writeFileSync(at("witness"), witness, { mode: 0o755 });
-    writeFileSync(at("a.conf"), `state_file = ${at("state")}\nnice_level = 0\n`);
-    writeFileSync(at("state"), "active\n");
-    mkdirSync(at("dark"), { mode: 0o311 });
-    Bun.spawnSync(["mkfifo", at("pipe")]);
-    Bun.spawnSync(["chmod", "755", work.path]);
-    const rcron = `"$(command -v rcron)" --conf ${at("a.conf")}`;
-    const keepOpen = "exec 8<>pipe; ";
-    const bare = await shell(keepOpen + line.replace("%", at("witness")), { cwd: work.path });
-    const wrapped = await shell(keepOpen + line.replace("%", `${rcron} ${at("witness")}`), {
-      cwd: work.path,
-    });
+    const { bare, wrapped } = await witnessed(line);
     expect(wrapped).toEqual(bare);
     expect(bare.stdout).toContain("SigIgn");
   });
@@ -99,5 +105,13 @@ describe("the job sees what it would have seen without the prefix", () => {
       );
       expect(status.exitCode).toBe(141);
     }
+  });
+});
+
+describeWith("the job sees what it would have seen without the prefix, as root,", ["root", "setpriv"], () => {
+  test("behind another user", async () => {
+    const { bare, wrapped } = await witnessed(asAnother);
+    expect(wrapped).toEqual(bare);
+    expect(bare.stdout).toContain("Uid:\t65534");
   });
 });

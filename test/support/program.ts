@@ -52,5 +52,9 @@ export function shell(line: string, options: RunOptions = {}): Promise<Ended> {
 /** A temporary folder; `using` removes it at the end of its block. */
 export function temporaryFolder(): Disposable & { readonly path: string } {
   const path = mkdtempSync(join(tmpdir(), "rcron-test-"));
-  return { path, [Symbol.dispose]: () => rmSync(path, { recursive: true, force: true }) };
+  const dispose = () => {
+    Bun.spawnSync(["chmod", "-R", "u+rwX", path]); // a test may have shut a folder, and may not be root
+    rmSync(path, { recursive: true, force: true });
+  };
+  return { path, [Symbol.dispose]: dispose };
 }
