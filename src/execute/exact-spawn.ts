@@ -3,7 +3,8 @@
  *
  * - a word or the environment holds bytes that are not UTF-8: the runtime would replace them;
  * - the caller ignores signals (nohup, a shell's `&`): the runtime would reset them;
- * - the caller closed a standard stream: the runtime would put /dev/null there.
+ * - the caller closed a standard stream: the runtime would put /dev/null there;
+ * - the caller left a descriptor with a high number: the runtime would take long over the numbers below it.
  *
  * The child has exactly what an exec in this process's place would have left it. The price: its end is learned from
  * SIGCHLD instead of the runtime.

@@ -64,10 +64,14 @@ async function run(job: Job, inheritance: Inheritance, signals: SignalForwarder)
   }
 }
 
+const highestPlainDescriptor = 255;
+
 /** True where the runtime's own spawn would change something; exact-spawn.ts lists what. */
 function needsExactSpawn(job: Job, words: readonly string[], inheritance: Inheritance): boolean {
   const ignoresSome = inheritance.ignoredSignals.some((signal) => !ownByLibrary.includes(signal));
   if (ignoresSome || inheritance.hasClosedStream || words.some(isRaw)) return true;
+  // The runtime closes each number below the highest descriptor by a call of its own.
+  if (inheritance.descriptors.some((fd) => fd > highestPlainDescriptor)) return true;
   if (job.environment.length === 0) return false;
   const values = [...job.environment.map(({ value }) => value), ...Object.values(process.env)];
   return values.some((value) => value !== undefined && (isRaw(value) || value.includes("\ufffd")));
