@@ -9,13 +9,13 @@ import { Problem } from "../model/problem.ts";
 import { thrownSystemError } from "../system/libc.ts";
 import type { Syslog } from "../system/syslog.ts";
 
-/** The exit status of rcron's own failure, so that it is not taken for the job's. @see compat.md "exit status" */
+/** The exit status of rcron's own failure, so that it is not taken for the job's. @see docs/compatibility.md "exit status" */
 export const ownFailure = 125;
 /** The exit status of rcronctl and rcrond for wrong use. */
 export const wrongUse = 2;
 
 /**
- * Warnings go to the person, by cron's mail, and to the log. @see compat.md "warnings"
+ * Warnings go to the person, by cron's mail, and to the log. @see docs/compatibility.md "warnings"
  * @param program the name this program was called by
  */
 export function sayWarnings(program: string, warnings: readonly string[], conf: Conf, log: Syslog): void {

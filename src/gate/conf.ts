@@ -14,7 +14,7 @@ import { Problem } from "../model/problem.ts";
 import type { State } from "../model/state.ts";
 import { type Facility, facilities, type Level, levels } from "../model/syslog-names.ts";
 
-/** Where the configuration is looked for without `--conf`. @see compat.md "default configuration" */
+/** Where the configuration is looked for without `--conf`. @see docs/compatibility.md "default configuration" */
 export const defaultConfPath = "/etc/rcron/rcron.conf";
 
 /** A configuration larger than this is taken for a mistake. */

@@ -63,7 +63,7 @@ function decode(bytes: Uint8Array, path: string): string | Problem {
 
 /**
  * The verdict for what a state file said. Pure: the same reading always gives the same verdict.
- * @see compat.md "state file content", "state file unreadable", "state file corrupted"
+ * @see docs/compatibility.md "state file content", "state file unreadable", "state file corrupted"
  */
 export function decide(conf: Pick<Conf, "defaultState">, reading: StateReading): Verdict {
   const stateFile = reading.path;

@@ -8,7 +8,7 @@ import type { SystemError } from "../system/libc.ts";
 import { decodeWord } from "../system/raw-words.ts";
 import { confDefaults } from "./conf.ts";
 
-/** Where the state is looked for when `state_file` is the default and can't be read. @see compat.md "keys and defaults" */
+/** Where the state is looked for when `state_file` is the default and can't be read. @see docs/compatibility.md "keys and defaults" */
 export const secondDefaultStateFile = "/var/run/rcron/state";
 
 /** Only this many bytes of a state file are ever read; the word stands in the first of them. */

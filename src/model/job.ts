@@ -35,7 +35,7 @@ const assignment = /^([A-Za-z_][A-Za-z0-9_]*)=(.*)$/s;
  * - With `joined`, everything, assignments too, is joined with blanks for `/bin/sh -c`.
  *
  * @returns the Problem `invalid` where no command is left
- * @see compat.md "the command"
+ * @see docs/compatibility.md "the command"
  */
 export function parseCommand(
   words: readonly string[],

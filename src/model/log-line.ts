@@ -3,7 +3,7 @@
  *
  * The default format is that of the older programs, byte for byte, for the sake of whoever parses it. The extended one
  * adds keys in front of `cmd=`, which stays last because it may hold blanks.
- * @see compat.md "the lines"
+ * @see docs/compatibility.md "the lines"
  */
 import { isSuccess, type Outcome } from "./outcome.ts";
 import type { State, VerdictReason } from "./state.ts";

@@ -16,7 +16,7 @@ export function isSuccess(outcome: Outcome): boolean {
 /**
  * The exit status that tells an outcome: the job's own; 128+N where signal N ended it; 126 not executable,
  * 127 not found, 125 not started for another reason.
- * @see compat.md "exit status"
+ * @see docs/compatibility.md "exit status"
  */
 export function exitStatusOf(outcome: Outcome): number {
   return outcome.kind === "signalled" ? 128 + outcome.signal : outcome.exitCode;

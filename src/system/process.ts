@@ -13,7 +13,7 @@ import {
   thrownSystemError,
 } from "./libc.ts";
 
-/** The signals that are passed on to the job. @see compat.md and the "signals" */
+/** The signals that are passed on to the job. @see docs/limits.md "Of signals" */
 export const forwardedSignals = {
   SIGHUP: 1,
   SIGINT: 2,

@@ -55,7 +55,7 @@ describe("parseConf()", () => {
     );
   });
 
-  test("an empty file gives the defaults of compat.md", () => {
+  test("an empty file gives the defaults of docs/compatibility.md", () => {
     expect(parseConf("", "f")).toEqual({
       conf: {
         clusterName: "default_cluster",

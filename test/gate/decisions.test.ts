@@ -14,7 +14,7 @@ import { readSections } from "../support/sections.ts";
 
 const folder = join(project, "test/golden/decisions");
 
-describe("decide()", () => {
+describe("decide(): docs/compatibility.md", () => {
   for (const file of readdirSync(folder).sort()) {
     const { heading, sections } = readSections(readFileSync(join(folder, file), "utf8"));
     test(`${file.replace(/\.txt$/, "")}: ${heading}`, () => {

@@ -13,7 +13,7 @@ function told(words: string[], shell: "words" | "joined" = "words"): string {
   return `${set}${command}`;
 }
 
-describe("parseCommand(): compat.md, the command", () => {
+describe("parseCommand(): docs/compatibility.md, the command", () => {
   test.each([
     // words, command
     [["my-job"], "my-job"],

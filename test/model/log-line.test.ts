@@ -10,7 +10,7 @@ const extended = {
 };
 const missing = new Problem("not-found", "x");
 
-describe("compat.md, the lines", () => {
+describe("docs/compatibility.md, the lines", () => {
   test.each([
     [ignoreLine(plain), "cluster=web state=passive status=ignore cmd=my-job --flag=a"],
     [startLine(plain), "cluster=web state=active status=start cmd=my-job --flag=a"],
@@ -32,7 +32,7 @@ describe("compat.md, the lines", () => {
   });
 });
 
-describe("compat.md, the lines: log_format = extended adds keys before cmd=", () => {
+describe("docs/compatibility.md, the lines: log_format = extended adds keys before cmd=", () => {
   test.each([
     [
       ignoreLine(extended),
@@ -61,7 +61,7 @@ describe("compat.md, the lines: log_format = extended adds keys before cmd=", ()
   });
 });
 
-describe("compat.md, exit status", () => {
+describe("docs/compatibility.md, exit status", () => {
   test.each([
     [{ kind: "exited", exitCode: 0 }, 0],
     [{ kind: "exited", exitCode: 255 }, 255],

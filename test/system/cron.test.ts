@@ -162,7 +162,7 @@ ${cronRuns({ user: "daemon", environment: ["PATH=/run/bin:/usr/bin:/bin"], lines
     expect(failures).not.toContain("rcron tell-parent");
   });
 
-  test("leaves a start line and an end line in syslog: facility, severity, tag, pid and bytes", async () => {
+  test("docs/compatibility.md, the lines: leaves a start line and an end line in syslog: facility, severity, tag, pid and bytes", async () => {
     const { files } = await scene();
     const pid = files["parent"]?.trim() ?? "none";
     const lines = linesOf(await scene(), "rcron").filter((line) => line.pid === pid);
@@ -316,7 +316,7 @@ ${cronRuns({
     );
   });
 
-  test("is warned of in syslog, at severity warning, before the start line", async () => {
+  test("docs/compatibility.md, warnings: is warned of in syslog, at severity warning, before the start line", async () => {
     const lines = linesOf(await scene(), "rcron");
     const of = lines.filter(({ pid }) => pid === lines.find(({ message }) => message === warning)?.pid);
     expect<unknown>(of.map(({ facility, severity, raw }) => [facility, severity, raw])).toEqual([

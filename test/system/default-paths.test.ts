@@ -7,7 +7,7 @@ import { describeOnPrivateHost, onPrivateHost } from "../support/private-host.ts
 const asNobody = "setpriv --reuid 65534 --regid 65534 --clear-groups";
 
 describeOnPrivateHost("on a host of its own", ["dist/rcron", "setpriv"], () => {
-  test("compat.md, configuration missing: the default path missing, it goes on with the defaults and warns", async () => {
+  test("docs/compatibility.md, configuration missing: the default path missing, it goes on with the defaults and warns", async () => {
     const ended = await onPrivateHost("echo active > /run/rcron.state; rcron echo ran");
     expect(ended).toEqual({
       exitCode: 0,
@@ -31,14 +31,14 @@ describeOnPrivateHost("on a host of its own", ["dist/rcron", "setpriv"], () => {
     );
   });
 
-  test("compat.md, default configuration: /etc/rcron/rcron.conf is read", async () => {
+  test("docs/compatibility.md, default configuration: /etc/rcron/rcron.conf is read", async () => {
     const ended = await onPrivateHost(`
       mkdir /etc/rcron; echo 'nice_level = 7' > /etc/rcron/rcron.conf; echo active > /run/rcron.state
       rcron nice`);
     expect(ended).toEqual({ exitCode: 0, stdout: "7\n", stderr: "" });
   });
 
-  test("compat.md, keys and defaults: /var/run/rcron/state is tried where the default state file can't be read", async () => {
+  test("docs/compatibility.md, keys and defaults: /var/run/rcron/state is tried where the default state file can't be read", async () => {
     const ended = await onPrivateHost(`
       mkdir /etc/rcron /run/rcron; : > /etc/rcron/rcron.conf
       echo passive > /run/rcron/state
@@ -57,7 +57,7 @@ describeOnPrivateHost("on a host of its own", ["dist/rcron", "setpriv"], () => {
     );
   });
 
-  test("compat.md, state file unreadable: permission denied is a warning, and default_state holds", async () => {
+  test("docs/compatibility.md, state file unreadable: permission denied is a warning, and default_state holds", async () => {
     const ended = await onPrivateHost(`
       mkdir /etc/rcron; echo 'default_state = passive' > /etc/rcron/rcron.conf
       echo active > /run/rcron.state; chmod 600 /run/rcron.state
@@ -68,7 +68,7 @@ describeOnPrivateHost("on a host of its own", ["dist/rcron", "setpriv"], () => {
     );
   });
 
-  test("compat.md, priority: a level that needs privilege is a warning, and the job runs at the present one", async () => {
+  test("docs/compatibility.md, priority: a level that needs privilege is a warning, and the job runs at the present one", async () => {
     const ended = await onPrivateHost(`
       mkdir /etc/rcron; echo 'nice_level = -5' > /etc/rcron/rcron.conf; echo active > /run/rcron.state
       nice -n 4 ${asNobody} rcron nice; rcron nice`);

@@ -80,30 +80,33 @@ run_ends`);
   });
 });
 
-describeOnPrivateHost("a datagram of rcron's", [...logNeeds, "python3"], () => {
-  const long = `"$(head -c 7000 /dev/zero | tr '\\0' x)"`;
-  test.each([
-    ["plain words", { word: "--with 'its options'" }],
-    ["UTF-8", { word: "'grüße ☃ 𝄞'" }],
-    ["bytes that are no UTF-8", { word: `"$(printf 'a\\377b\\303')"` }],
-    ["what printf(3) would take for its own", { word: "'%n %s %% %m'" }],
-    ["line ends and control characters", { word: `"$(printf 'tab\\tline\\nescape\\033 end')"` }],
-    ["7 kB", { word: long }],
-    ["facility and level", { word: "x", facility: ["LOG_LOCAL3", 19], level: ["LOG_DEBUG", 7] }],
-    ["a time zone", { word: "x", zone: "America/St_Johns" }],
-    ["the time zone of the machine", { word: "x", zone: "" }],
-    ["the name that it was called by", { word: "x", ident: "nightly report" }],
-  ] satisfies [string, DatagramCase][])(
-    "is that of the C library's syslog(3), byte for byte: %s",
-    async (_, row) => {
-      const {
-        word,
-        facility = ["LOG_CRON", 9],
-        level = ["LOG_INFO", 6],
-        ident = "rcron",
-        zone = "UTC",
-      }: DatagramCase = row;
-      const { files } = await play(`${python}${step}
+describeOnPrivateHost(
+  "docs/compatibility.md, syslog: a datagram of rcron's",
+  [...logNeeds, "python3"],
+  () => {
+    const long = `"$(head -c 7000 /dev/zero | tr '\\0' x)"`;
+    test.each([
+      ["plain words", { word: "--with 'its options'" }],
+      ["UTF-8", { word: "'grüße ☃ 𝄞'" }],
+      ["bytes that are no UTF-8", { word: `"$(printf 'a\\377b\\303')"` }],
+      ["what printf(3) would take for its own", { word: "'%n %s %% %m'" }],
+      ["line ends and control characters", { word: `"$(printf 'tab\\tline\\nescape\\033 end')"` }],
+      ["7 kB", { word: long }],
+      ["facility and level", { word: "x", facility: ["LOG_LOCAL3", 19], level: ["LOG_DEBUG", 7] }],
+      ["a time zone", { word: "x", zone: "America/St_Johns" }],
+      ["the time zone of the machine", { word: "x", zone: "" }],
+      ["the name that it was called by", { word: "x", ident: "nightly report" }],
+    ] satisfies [string, DatagramCase][])(
+      "is that of the C library's syslog(3), byte for byte: %s",
+      async (_, row) => {
+        const {
+          word,
+          facility = ["LOG_CRON", 9],
+          level = ["LOG_INFO", 6],
+          ident = "rcron",
+          zone = "UTC",
+        }: DatagramCase = row;
+        const { files } = await play(`${python}${step}
 ${zone === "" ? "unset TZ" : `export TZ=${zone}`}
 log_socket record /run/out/heard & until_ok test -S /dev/log
 conf 'cluster_name = blue' 'syslog_facility = ${facility[0]}' 'syslog_level = ${level[0]}'
@@ -114,28 +117,29 @@ set -- job ${word}
 printf '%s' "cluster=blue state=passive status=ignore cmd=$*" | log_socket libc '${ident}' ${facility[1]} ${level[1]}
 has_heard() { [ "$(wc -l </run/out/heard)" = 2 ]; }
 until_ok has_heard`);
-      const [ours, theirs] = heard(files["heard"]).map(parted);
-      expect(ours?.head).toBe(theirs?.head ?? "none");
-      expect(ours?.rest).toBe(theirs?.rest ?? "none");
-      expect(Math.abs((ours?.atMs ?? 0) - (theirs?.atMs ?? Number.NaN))).toBeLessThanOrEqual(2000);
-    },
-  );
+        const [ours, theirs] = heard(files["heard"]).map(parted);
+        expect(ours?.head).toBe(theirs?.head ?? "none");
+        expect(ours?.rest).toBe(theirs?.rest ?? "none");
+        expect(Math.abs((ours?.atMs ?? 0) - (theirs?.atMs ?? Number.NaN))).toBeLessThanOrEqual(2000);
+      },
+    );
 
-  test("is the same over a socket of type stream, where each ends with NUL", async () => {
-    const { files } = await play(`${python}${step}
+    test("is the same over a socket of type stream, where each ends with NUL", async () => {
+      const { files } = await play(`${python}${step}
 log_socket stream /run/out/heard & until_ok test -S /dev/log
 release
 rcron step & run=$!
 run_ends
 has_heard() { [ "$(wc -l </run/out/heard)" = 2 ]; }
 until_ok has_heard`);
-    expect(heard(files["heard"]).map((line) => parted(line).rest)).toEqual([
-      "rcron[N]: cluster=blue state=active status=start cmd=step",
-      "rcron[N]: cluster=blue state=active status=fail dur=0 cmd=step",
-    ]);
-    expect(files).toMatchObject({ status: "7\n" });
-  });
-});
+      expect(heard(files["heard"]).map((line) => parted(line).rest)).toEqual([
+        "rcron[N]: cluster=blue state=active status=start cmd=step",
+        "rcron[N]: cluster=blue state=active status=fail dur=0 cmd=step",
+      ]);
+      expect(files).toMatchObject({ status: "7\n" });
+    });
+  },
+);
 
 describeOnPrivateHost("200 at once", [...logNeeds], () => {
   const indices = Array.from({ length: 200 }, (_, index) => String(index));
