@@ -3,7 +3,7 @@
  *
  *     bun bin/build.ts [--if-stale] [--target x64|arm64] [--outdir DIR] [--entry FILE]
  *
- * The runtime compiles the program into one file. That file is then patched in four ways that no build flag offers
+ * The runtime compiles the program into one file. That file is then patched in two ways that no build flag offers
  * (docs/decisions/runtime.md has the reasons); a patch that does not find what it is for fails the build. The same
  * sources give the same bytes, whatever the folder. Never run `strip` on the result: it would silently lose the program.
  */

@@ -1,7 +1,6 @@
 /**
  * `rcron --explain`: what would happen here and why, in a few lines, running nothing and logging nothing.
  */
-const { statSync } = process.getBuiltinModule("node:fs");
 
 import { findProgram } from "../execute/execute.ts";
 import { type Conf, type ConfKey, confDefaults, decide, type LoadedConf, readState } from "../gate/gate.ts";
@@ -70,7 +69,7 @@ function stateRows(verdict: Verdict, conf: Conf): string[][] {
   if (verdict.stateFile !== conf.stateFile)
     rows.push(["  note", `${conf.stateFile} can't be read, and is the default`]);
   try {
-    const { mtimeMs, uid, mode } = statSync(verdict.stateFile);
+    const { mtimeMs, uid, mode } = process.getBuiltinModule("node:fs").statSync(verdict.stateFile);
     const age = ageInWords(Date.now() - mtimeMs);
     rows.push([
       "  written",
@@ -135,7 +134,9 @@ function shellQuoted(word: string): string {
 /** Says so where there is no log socket: the log's lines would be lost without a word. */
 function logSocketNote(): string {
   try {
-    return statSync("/dev/log").isSocket() ? "" : "; /dev/log is no socket: the lines are lost";
+    return process.getBuiltinModule("node:fs").statSync("/dev/log").isSocket()
+      ? ""
+      : "; /dev/log is no socket: the lines are lost";
   } catch {
     return "; there is no /dev/log here: the lines are lost";
   }

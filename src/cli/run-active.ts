@@ -5,10 +5,11 @@ import { prepareLocal } from "../execute/execute.ts";
 import { parseCommand } from "../model/job.ts";
 import { endLine, extendLine, startLine } from "../model/log-line.ts";
 import { exitStatusOf } from "../model/outcome.ts";
+import { printable } from "../model/printable.ts";
 import { Problem } from "../model/problem.ts";
 import { signalName } from "../model/signal-name.ts";
 import { readInheritance } from "../system/process.ts";
-import { complain, sayWarnings } from "./terminal.ts";
+import { complain, say, sayWarnings } from "./terminal.ts";
 import type { GatedRun } from "./wrap.ts";
 
 /**
@@ -45,7 +46,7 @@ export async function runActive({
   log.log(conf.syslogFacility, conf.syslogLevel, endLine(context, outcome, performance.now() - startedMs));
   if (outcome.kind === "not-started") complain(program, outcome.problem);
   if (outcome.kind === "signalled" && !quietSignals.includes(outcome.signal)) {
-    console.error(`${program}: ${command.name} was ended by ${signalName(outcome.signal)}`);
+    say(program, `${printable(command.name)} was ended by ${signalName(outcome.signal)}`);
   }
   return exitStatusOf(outcome);
 }

@@ -5,6 +5,7 @@
  * stop. A hint is one thing to do now, on a line of its own. Nothing is said about a run that goes well.
  */
 import type { Conf } from "../gate/gate.ts";
+import { printable } from "../model/printable.ts";
 import { Problem } from "../model/problem.ts";
 import { thrownSystemError } from "../system/libc.ts";
 import type { Syslog } from "../system/syslog.ts";
@@ -20,7 +21,7 @@ export const wrongUse = 2;
  */
 export function sayWarnings(program: string, warnings: readonly string[], conf: Conf, log: Syslog): void {
   for (const warning of warnings) {
-    console.error(`${program}: warning: ${warning}`);
+    say(program, `warning: ${warning}`);
     log.log(conf.syslogFacility, "LOG_WARNING", `warning: ${warning}`);
   }
 }
@@ -39,8 +40,24 @@ export async function print(text: string): Promise<void> {
   }
 }
 
-/** @param program the name this program was called by */
+/**
+ * What ended the run.
+ * @param program the name this program was called by
+ */
 export function complain(program: string, problem: Problem): void {
-  console.error(`${program}: ${problem.message}`);
-  if (problem.hint !== undefined) console.error(`${program}: hint: ${problem.hint}`);
+  say(program, problem.message);
+  if (problem.hint !== undefined) say(program, `hint: ${problem.hint}`);
+}
+
+/**
+ * One line on standard error. Not by the console, which colours it on a terminal, and in a cron mail with FORCE_COLOR.
+ * @param program the name this program was called by
+ * @param line printable
+ */
+export function say(program: string, line: string): void {
+  try {
+    process.getBuiltinModule("node:fs").writeSync(2, `${printable(program)}: ${line}\n`);
+  } catch {
+    // Nobody listens (closed, full or broken); the log has it too, and the job comes first.
+  }
 }

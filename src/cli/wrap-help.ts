@@ -19,6 +19,7 @@ The options stand before the command; the first word that is none begins it.
   --explain     run nothing; say what would happen here, and why
   --shell       join the words with blanks for /bin/sh -c, as older versions did
   --generate    write default_state to the state file and log it (for boot)
+  --as NAME     be rcron, rcrond or rcronctl, where links can't be made
   --help        show this text
   --version     show the version
   --            the command begins here

@@ -17,6 +17,7 @@ export type Invocation =
   | ({ readonly kind: "run" } & Run)
   | ({ readonly kind: "explain" } & Run);
 
+/** A command, and how it is to be understood. */
 export interface Run {
   /** The command with its own options and leading assignments, exactly as given. */
   readonly words: readonly string[];
@@ -50,6 +51,8 @@ export function parseWrapOptions(words: readonly string[]): Invocation | Problem
     if (flag !== undefined) {
       if (value !== undefined) return invalid(`${flag} takes no value: got ${quoted(value)}`);
       given.add(flag);
+    } else if (name === "--as") {
+      return invalid("--as must come first, with rcron, rcrond or rcronctl behind it");
     } else if (name === "--conf") {
       if (confPath !== undefined) return invalid("--conf must be given once: got it twice");
       confPath = value ?? words[++at];
@@ -64,6 +67,9 @@ export function parseWrapOptions(words: readonly string[]): Invocation | Problem
   if (given.has("--help")) return { kind: "help" };
   if (given.has("--version")) return { kind: "version" };
   if (given.has("--generate")) {
+    if (given.has("--explain") || given.has("--shell")) {
+      return invalid("--generate must stand alone: got --explain or --shell as well");
+    }
     if (command.length > 0) return invalid(`--generate runs no command: got ${quoted(command.join(" "))}`);
     return { kind: "generate", confPath };
   }

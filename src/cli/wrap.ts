@@ -103,8 +103,7 @@ async function loadAndRun(gated: GatedRun): Promise<number> {
 async function loadAndIgnore(gated: GatedRun): Promise<number> {
   const { parseCommand } = await import("../model/job.ts");
   const job = parseCommand(gated.run.words, gated.run.shell ?? gated.conf.shell);
-  if (job instanceof Problem) return fail(gated.program, job, gated.log);
-  ignore(gated, extendLine(job.name, gated.verdict.reason));
+  ignore(gated, job instanceof Problem ? undefined : extendLine(job.name, gated.verdict.reason));
   return 0;
 }
 

@@ -4,16 +4,18 @@
  * - a word or the environment holds bytes that are not UTF-8: the runtime would replace them;
  * - the caller ignores signals (nohup, a shell's `&`): the runtime would reset them;
  * - the caller closed a standard stream: the runtime would put /dev/null there;
- * - the caller left a descriptor with a high number: the runtime would take long over the numbers below it.
+ * - the caller left descriptors open: the runtime hands them on by number, copies each upward for that, past the limit
+ *   of open files if need be, and closes every number in between by a call of its own;
+ * - PATH has an empty or relative folder: the runtime's search differs from execvp(3)'s.
  *
  * The child has exactly what an exec in this process's place would have left it. The price: its end is learned from
  * SIGCHLD instead of the runtime.
  */
 import type { Assignment } from "../model/job.ts";
+import { decodeWord, encodeWord } from "../model/raw-text.ts";
 import { readFileStart } from "../system/files.ts";
 import { addressOf, exactLibc, type SystemError, systemError } from "../system/libc.ts";
 import { type Inheritance, ignoredByRuntime, keepAcrossExec, ownByLibrary } from "../system/process.ts";
-import { decodeWord, encodeWord } from "../system/raw-words.ts";
 
 const POSIX_SPAWN_SETSIGDEF = 0x04;
 /** glibc's posix_spawnattr_t has 336 bytes, its sigset_t 128. */
@@ -24,6 +26,7 @@ const WNOHANG = 1;
 /** SIGCHLD tells of the end at once; this is how often it is looked for besides, should one get lost. */
 const pollMs = 5000;
 
+/** What {@link exactSpawn} starts. */
 export interface ExactSpawnOptions {
   /** The file to run; nothing is searched. */
   readonly file: string;
@@ -33,6 +36,7 @@ export interface ExactSpawnOptions {
   readonly inheritance: Inheritance;
 }
 
+/** A started program. */
 export interface ExactChild {
   readonly pid: number;
   /** The status word of wait(2). */
@@ -47,10 +51,8 @@ export function exactSpawn(options: ExactSpawnOptions): ExactChild | SystemError
   const { file, words, environment, inheritance } = options;
   const c = exactLibc();
   if (c === undefined) return "no-libc";
-  const variables = environmentBytes(environment);
-  if ("code" in variables) return variables;
   const argv = new StringArray(words.map(encodeWord));
-  const envp = new StringArray(variables);
+  const envp = new StringArray(environmentBytes(environment));
   const pidCell = new Int32Array(1);
   const attributes = new Uint8Array(attributeSize);
   c.posix_spawnattr_init(attributes);
@@ -92,19 +94,29 @@ function signalsToReset({ ignoredSignals }: Inheritance): Uint8Array {
 }
 
 /** The environment of this process in its own bytes, with the assignments on top. */
-function environmentBytes(environment: readonly Assignment[]): Uint8Array[] | SystemError {
-  const file = readFileStart("/proc/self/environ", environmentLimit);
-  if (file.error !== undefined) return file.error;
+function environmentBytes(environment: readonly Assignment[]): Uint8Array[] {
   const replaced = new Set(environment.map(({ name }) => name));
+  const entries = inheritedVariables().filter((entry) => {
+    const text = decodeWord(entry);
+    return !replaced.has(text.slice(0, Math.max(0, text.indexOf("="))));
+  });
+  return [...entries, ...environment.map(({ name, value }) => encodeWord(`${name}=${value}`))];
+}
+
+function inheritedVariables(): Uint8Array[] {
+  const file = readFileStart("/proc/self/environ", environmentLimit);
+  if (file.error !== undefined) {
+    // A program that its user may run but not read has no readable /proc/self/environ: then as the runtime has it.
+    return Object.entries(process.env).map(([name, value]) => encodeWord(`${name}=${value}`));
+  }
   const entries: Uint8Array[] = [];
   for (let from = 0; from < file.bytes.length; ) {
     const end = file.bytes.indexOf(0, from);
     const entry = file.bytes.slice(from, end < 0 ? undefined : end);
-    const text = decodeWord(entry);
-    if (!replaced.has(text.slice(0, Math.max(0, text.indexOf("="))))) entries.push(entry);
+    entries.push(entry);
     from += entry.length + 1;
   }
-  return [...entries, ...environment.map(({ name, value }) => encodeWord(`${name}=${value}`))];
+  return entries;
 }
 
 /** A NULL-terminated array of C strings. It holds the memory that its pointers point to until it is released. */

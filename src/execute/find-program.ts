@@ -1,21 +1,23 @@
 /**
  * Which file a command's first word names: execvp(3)'s search, for the cases in which the answer must be known.
  */
-const { accessSync, constants, statSync } = process.getBuiltinModule("node:fs");
 
 import { printable, quoted } from "../model/printable.ts";
 import { Problem } from "../model/problem.ts";
+import { encodeWord } from "../model/raw-text.ts";
+import { thrownSystemError } from "../system/libc.ts";
 
 /** What execvp(3) searches where PATH is not set. */
 const searchedWithoutPath = "/bin:/usr/bin";
 
+/** What {@link findProgram} found. */
 export type Found = { readonly path: string } | { readonly exitCode: 126 | 127; readonly problem: Problem };
 
 /**
  * Looks for a program.
  * @param program the command's first word; with a slash in it, it is a path and nothing is searched
  * @param searchPath the job's PATH; undefined if it is not set
- * @returns its path, or why it can't be run: 127 if there is none, 126 if there is one that is not executable
+ * @returns its path, without a slash for a file that an empty folder in PATH (the working directory) has; or why it can't be run: 127 if there is none, 126 if there is one that is not executable
  */
 export function findProgram(program: string, searchPath: string | undefined): Found {
   if (program.includes("/")) return check(program, program);
@@ -42,7 +44,7 @@ export function findProgram(program: string, searchPath: string | undefined): Fo
 /** A folder of PATH that can't be entered has nothing for this user; to be told of it would only mislead. */
 function isThere(path: string): boolean {
   try {
-    statSync(path);
+    process.getBuiltinModule("node:fs").statSync(bytesOf(path));
     return true;
   } catch {
     return false; // Whatever the reason, there is nothing to be run.
@@ -50,23 +52,31 @@ function isThere(path: string): boolean {
 }
 
 function check(program: string, path: string): Found {
+  const { accessSync, constants, statSync } = process.getBuiltinModule("node:fs");
   const shown = program === path ? quoted(path) : `${quoted(program)} (${printable(path)})`;
+  let mode = 0;
   try {
-    const stat = statSync(path);
+    const stat = statSync(bytesOf(path));
     if (stat.isDirectory()) {
       return { exitCode: 126, problem: new Problem("invalid", `${shown}: is a directory, not a program`) };
     }
-    accessSync(path, constants.X_OK);
+    mode = stat.mode;
+    accessSync(bytesOf(path), constants.X_OK);
     return { path };
   } catch (error) {
-    const code = error instanceof Error && "code" in error ? error.code : undefined;
-    if (code === "EACCES") {
-      const hint = `chmod +x ${printable(path)}, or check the folders above it`;
-      return {
-        exitCode: 126,
-        problem: new Problem("denied", `${shown}: permission denied`, { hint, cause: error }),
-      };
+    if (thrownSystemError(error).code !== "EACCES") {
+      return { exitCode: 127, problem: new Problem("not-found", `${shown}: no such file`, { cause: error }) };
     }
-    return { exitCode: 127, problem: new Problem("not-found", `${shown}: no such file`, { cause: error }) };
+    const hint =
+      (mode & 0o111) === 0o111
+        ? "it is executable: is it on a file system that is mounted noexec?"
+        : `chmod +x ${printable(path)}, or check the folders above it`;
+    const problem = new Problem("denied", `${shown}: permission denied`, { hint, cause: error });
+    return { exitCode: 126, problem };
   }
+}
+
+/** A path in its own bytes, also where they are not UTF-8. */
+function bytesOf(path: string): Buffer {
+  return Buffer.from(encodeWord(path));
 }

@@ -6,10 +6,12 @@ import type { Job } from "../model/job.ts";
 import type { Outcome } from "../model/outcome.ts";
 import { printable, quoted } from "../model/printable.ts";
 import { Problem } from "../model/problem.ts";
+import { isRaw } from "../model/raw-text.ts";
+import { readFileStart } from "../system/files.ts";
 import { type SystemError, thrownSystemError } from "../system/libc.ts";
 import { type Inheritance, ownByLibrary, SignalForwarder, setPriority } from "../system/process.ts";
-import { isRaw } from "../system/raw-words.ts";
 
+/** A job made ready by {@link prepareLocal}. */
 export interface LocalRun {
   /** Starts the job and waits for its end, however long that takes. */
   run(): Promise<Outcome>;
@@ -51,7 +53,7 @@ async function run(job: Job, inheritance: Inheritance, signals: SignalForwarder)
   for (;;) {
     const started = needsExactSpawn(job, words, inheritance)
       ? await startExactly(job, attempt, inheritance)
-      : startPlainly(job, attempt, inheritance);
+      : startPlainly(job, attempt);
     if (!("code" in started)) {
       signals.to(started.pid);
       const outcome = await started.ended;
@@ -64,33 +66,29 @@ async function run(job: Job, inheritance: Inheritance, signals: SignalForwarder)
   }
 }
 
-const highestPlainDescriptor = 255;
-
 /** True where the runtime's own spawn would change something; exact-spawn.ts lists what. */
 function needsExactSpawn(job: Job, words: readonly string[], inheritance: Inheritance): boolean {
-  const ignoresSome = inheritance.ignoredSignals.some((signal) => !ownByLibrary.includes(signal));
-  if (ignoresSome || inheritance.hasClosedStream || words.some(isRaw)) return true;
-  // The runtime closes each number below the highest descriptor by a call of its own.
-  if (inheritance.descriptors.some((fd) => fd > highestPlainDescriptor)) return true;
+  if (inheritance.ignoredSignals.some((signal) => !ownByLibrary.includes(signal))) return true;
+  if (inheritance.hasClosedStream || inheritance.descriptors.length > 0) return true;
+  if (words.some(isRaw) || hasOddFolder(searchPath(job))) return true;
   if (job.environment.length === 0) return false;
-  const values = [...job.environment.map(({ value }) => value), ...Object.values(process.env)];
-  return values.some((value) => value !== undefined && (isRaw(value) || value.includes("\ufffd")));
+  const parts = [...job.environment.map(({ value }) => value), ...Object.entries(process.env).flat()];
+  return parts.some((part) => part !== undefined && (isRaw(part) || part.includes("\ufffd")));
+}
+
+/** True for a PATH with an empty or relative folder, which the runtime's search passes over or makes absolute. */
+function hasOddFolder(path: string | undefined): boolean {
+  return path?.split(":").some((folder) => !folder.startsWith("/")) ?? false;
 }
 
 /** By the runtime's own spawn. */
-function startPlainly(job: Job, { words, file }: Attempt, { descriptors }: Inheritance): Child | SystemError {
+function startPlainly(job: Job, { words, file }: Attempt): Child | SystemError {
   const [program = "", ...args] = words;
-  const stdio: ("inherit" | number | null)[] = ["inherit", "inherit", "inherit"];
-  for (const fd of descriptors) {
-    while (stdio.length < fd) stdio.push(null);
-    stdio[fd] = fd;
-  }
   try {
     const child = Bun.spawn([file ?? program, ...args], {
       argv0: program,
-      // The runtime's types know three streams; it takes any number (docs/decisions/running-the-job.md).
-      stdio: stdio as ["inherit", "inherit", "inherit"],
-      // Without assignments the environment is not mentioned, so that it is handed on in its very bytes.
+      stdio: ["inherit", "inherit", "inherit"],
+      // Without assignments the environment is not mentioned, so that values go on in their very bytes.
       ...(job.environment.length > 0 && { env: environmentOf(job) }),
     });
     const ended = child.exited.then((status): Outcome => {
@@ -124,7 +122,7 @@ async function startExactly(
   const child = exactSpawn({ file, words: attempt.words, environment: job.environment, inheritance });
   if (child !== "no-libc")
     return "code" in child ? child : { pid: child.pid, ended: child.ended.then(fromWaitStatus) };
-  if (!attempt.words.some(isRaw)) return startPlainly(job, attempt, inheritance);
+  if (!attempt.words.some(isRaw)) return startPlainly(job, attempt);
   return { code: "ENOSYS", text: "a word is not UTF-8, and without libc its bytes can't be passed on" };
 }
 
@@ -148,22 +146,22 @@ async function nextAttempt(
   const [program = "", ...args] = words;
   const found = findProgram(program, searchPath(job));
   if (!("path" in found)) return { kind: "not-started", ...found };
-  // The runtime's search leaves out what execvp's has: an empty folder in PATH, which is the working directory.
-  if (error.code === "ENOENT" && file === undefined) return { words, file: found.path };
+  // The runtime's search is not quite execvp's: what that one finds is tried by its path.
+  if (error.code === "ENOENT" && file === undefined) {
+    return { words, file: found.path.includes("/") ? found.path : `./${found.path}` };
+  }
   // A script without #!: the shell runs it, as it would behind a crontab line without the prefix.
   if (error.code === "ENOEXEC" && file !== "/bin/sh")
     return { words: ["/bin/sh", found.path, ...args], file: "/bin/sh" };
 
   const shown = quoted(found.path);
   if (error.code === "ENOENT") {
-    const problem = new Problem(
-      "not-found",
-      `${shown}: the interpreter that its first line names was not found`,
-      {
-        hint: `head -n 1 ${printable(found.path)}`,
-      },
-    );
-    return { kind: "not-started", exitCode: 127, problem };
+    const rule = `${shown}: the interpreter that its first line names was not found`;
+    return {
+      kind: "not-started",
+      exitCode: 127,
+      problem: new Problem("not-found", rule, { hint: firstLineHint(found.path) }),
+    };
   }
   const problem = new Problem("internal", `${shown} can't be started: ${error.text}`, {
     ...(error.code === "E2BIG" && {
@@ -172,4 +170,12 @@ async function nextAttempt(
   });
   const isCommandsFault = ["E2BIG", "EACCES", "EPERM", "ENOEXEC", "ETXTBSY", "EISDIR"].includes(error.code);
   return { kind: "not-started", exitCode: isCommandsFault ? 126 : 125, problem };
+}
+
+/** The usual reason why an interpreter is not found is a file that was written on Windows. */
+function firstLineHint(path: string): string {
+  const start = readFileStart(path, 256);
+  const line = start.error ? "" : (new TextDecoder().decode(start.bytes).split("\n", 1)[0] ?? "");
+  if (!line.endsWith("\r")) return `head -n 1 ${printable(path)}`;
+  return `its lines end with CR, as Windows has them: sed -i 's/\\r$//' ${printable(path)}`;
 }

@@ -20,6 +20,10 @@ export const defaultConfPath = "/etc/rcron/rcron.conf";
 /** A configuration larger than this is taken for a mistake. */
 export const confSizeLimit = 64 * 1024;
 
+/** Of a file full of unknown keys, so many are told one by one. */
+const warningLimit = 10;
+
+/** An rcron.conf, each value proven. */
 export interface Conf {
   /** An arbitrary name, the same on every machine of the group; the `cluster=` of each log line. */
   readonly clusterName: string;
@@ -49,6 +53,7 @@ export const confDefaults = {
   log_format: "default",
 } as const;
 
+/** A key of rcron.conf. */
 export type ConfKey = keyof typeof confDefaults;
 
 /**
@@ -81,7 +86,7 @@ export function parseConf(text: string, path: string): { conf: Conf; warnings: s
     const key = written.toLowerCase() as ConfKey; // proved two lines on
     // Not `key in confDefaults`: every object has a "constructor".
     const isKnown = typeof confDefaults[key] === "string";
-    if (!isKnown && !/^[a-z][a-z0-9_]*$/.test(key)) return misshapen(line, where);
+    if (!isKnown && !/^[a-z][a-z0-9_.-]*$/.test(key)) return misshapen(line, where);
     let value = line.slice(end).trimStart();
     if (value[0] === "=" || value[0] === ":") value = value.slice(1).trimStart();
     if (value[0] === '"' || value[0] === "'") {
@@ -97,6 +102,8 @@ export function parseConf(text: string, path: string): { conf: Conf; warnings: s
     }
 
     if (!isKnown) {
+      if (warnings.length === warningLimit) warnings.push(`${where}: more unknown keys: ignored`);
+      if (warnings.length > warningLimit) continue;
       const near = nearestWord(key, Object.keys(confDefaults));
       warnings.push(
         `${where}: unknown key ${quoted(written)}: ignored${near ? `; did you mean ${near}?` : ""}`,

@@ -1,6 +1,7 @@
 /**
  * MAY a job run here? The gate reads the configuration and the state file and gives a verdict with its reason.
  */
+import { printable } from "../model/printable.ts";
 import { Problem } from "../model/problem.ts";
 import type { Verdict } from "../model/state.ts";
 import { readFileStart } from "../system/files.ts";
@@ -10,8 +11,10 @@ import { type StateReading, showContent } from "./state-file.ts";
 export { type Conf, type ConfKey, confDefaults, defaultConfPath, parseConf } from "./conf.ts";
 export { parseState, readState, type StateReading } from "./state-file.ts";
 
+/** A configuration and where it came from. */
 export interface LoadedConf {
   readonly conf: Conf;
+  /** Made printable. */
   readonly path: string;
   /** False where the default path has no file and the built-in defaults hold. */
   readonly exists: boolean;
@@ -25,8 +28,8 @@ export interface LoadedConf {
  * @returns the configuration, or the Problem (`invalid`, `not-found`, `denied`) for which nothing may run
  */
 export function loadConf(named: string | undefined): LoadedConf | Problem {
-  const path = named ?? defaultConfPath;
-  const start = readFileStart(path, confSizeLimit);
+  const start = readFileStart(named ?? defaultConfPath, confSizeLimit);
+  const path = named === undefined ? defaultConfPath : printable(named);
   if (start.error !== undefined) {
     const { code, text } = start.error;
     if (named === undefined && (code === "ENOENT" || code === "ENOTDIR")) {

@@ -2,10 +2,10 @@
  * The state file: one word, `active` or `passive`, that whoever elects (keepalived, heartbeat, Pacemaker, …) writes.
  */
 import { printable } from "../model/printable.ts";
+import { decodeWord } from "../model/raw-text.ts";
 import type { State } from "../model/state.ts";
 import { readFileStart } from "../system/files.ts";
 import type { SystemError } from "../system/libc.ts";
-import { decodeWord } from "../system/raw-words.ts";
 import { confDefaults } from "./conf.ts";
 
 /** Where the state is looked for when `state_file` is the default and can't be read. @see docs/compatibility.md "keys and defaults" */

@@ -8,6 +8,7 @@ export type Command =
   | { readonly kind: "words"; readonly words: readonly [program: string, ...args: string[]] }
   | { readonly kind: "shell"; readonly line: string };
 
+/** What is run here, now. */
 export interface Job {
   readonly name: string;
   readonly command: Command;
@@ -17,6 +18,7 @@ export interface Job {
   readonly niceLevel: number;
 }
 
+/** `NAME=value`. */
 export interface Assignment {
   readonly name: string;
   readonly value: string;
@@ -32,7 +34,8 @@ const assignment = /^([A-Za-z_][A-Za-z0-9_]*)=(.*)$/s;
  * - Leading `NAME=value` words set the environment.
  * - Several words are run as they are: nothing is split, expanded or quoted again.
  * - A single word that holds blanks or shell characters is a line for `/bin/sh -c`.
- * - With `joined`, everything, assignments too, is joined with blanks for `/bin/sh -c`.
+ * - With `joined`, everything is joined with blanks for `/bin/sh -c`. There, and in a single word, assignments are the
+ *   shell's own business.
  *
  * @returns the Problem `invalid` where no command is left
  * @see docs/compatibility.md "the command"
@@ -41,6 +44,11 @@ export function parseCommand(
   words: readonly string[],
   shell: "words" | "joined",
 ): Pick<Job, "name" | "command" | "environment"> | Problem {
+  const [first] = words;
+  if (first !== undefined && (shell === "joined" || (words.length === 1 && shellCharacters.test(first)))) {
+    const line = words.join(" ");
+    return { name: nameOf(line), command: { kind: "shell", line }, environment: [] };
+  }
   const environment: Assignment[] = [];
   for (const word of words) {
     const [, name, value] = assignment.exec(word) ?? [];
@@ -53,17 +61,15 @@ export function parseCommand(
       hint: "put one behind the options: rcron my-job --its-option",
     });
   }
-  const name = nameOf(program);
-  if (shell === "joined") return { name, command: { kind: "shell", line: words.join(" ") }, environment: [] };
   const isLine = args.length === 0 && shellCharacters.test(program);
   const command: Command = isLine
     ? { kind: "shell", line: program }
     : { kind: "words", words: [program, ...args] };
-  return { name, command, environment };
+  return { name: nameOf(program), command, environment };
 }
 
-/** The base name of the first word of a command: what a job is called where it has no other name. */
-function nameOf(program: string): string {
-  const first = program.trim().split(/\s/, 1)[0] ?? "";
-  return first.slice(first.lastIndexOf("/") + 1) || "job";
+/** The base name of the first word of a command that is no assignment: what a job is called that has no other name. */
+function nameOf(command: string): string {
+  const program = command.split(/\s/).find((word) => word !== "" && !assignment.test(word)) ?? "";
+  return program.slice(program.lastIndexOf("/") + 1) || "job";
 }

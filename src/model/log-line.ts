@@ -15,6 +15,7 @@ export interface Extension {
   readonly reason: VerdictReason;
 }
 
+/** What every line of a run has. */
 export interface LineContext {
   readonly clusterName: string;
   /** The words behind the prefix, joined with blanks. */

@@ -3,12 +3,14 @@
  */
 import type { Problem } from "./problem.ts";
 
+/** The end of a command, or why it never began. */
 export type Outcome =
   | { readonly kind: "exited"; readonly exitCode: number }
   | { readonly kind: "signalled"; readonly signal: number }
   /** It could not be started; nothing of it ran. */
   | { readonly kind: "not-started"; readonly exitCode: 125 | 126 | 127; readonly problem: Problem };
 
+/** True for exit status 0 and nothing else. */
 export function isSuccess(outcome: Outcome): boolean {
   return outcome.kind === "exited" && outcome.exitCode === 0;
 }

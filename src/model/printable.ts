@@ -31,7 +31,7 @@ function escapeOf(char: string): string {
   const known = named[char];
   if (known !== undefined) return known;
   const code = char.charCodeAt(0);
-  // U+DC80…U+DCFF stand for single bytes that were not UTF-8 (system/raw-words.ts).
+  // U+DC80…U+DCFF stand for single bytes that were not UTF-8 (model/raw-text.ts).
   if (code >= 0xdc80 && code <= 0xdcff) return `\\x${(code - 0xdc00).toString(16)}`;
   return code < 0x100
     ? `\\x${code.toString(16).padStart(2, "0")}`

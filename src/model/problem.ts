@@ -8,6 +8,7 @@
 /** What kind of trouble it is; each face turns it into its own exit status or HTTP status. */
 export type ProblemCode = "invalid" | "not-found" | "conflict" | "unreachable" | "denied" | "internal";
 
+/** What a Problem says besides its rule. */
 export interface ProblemDetails {
   /** `file:line`, or the file alone where no line can be named. */
   readonly where?: string;
@@ -16,6 +17,7 @@ export interface ProblemDetails {
   readonly cause?: unknown;
 }
 
+/** What a person is told when something can't be done. */
 export class Problem extends Error {
   override readonly name = "Problem";
   readonly code: ProblemCode;

@@ -2,11 +2,13 @@
  * Whether this machine is the one that runs the group's jobs, and how that was found out.
  */
 
+/** The word. */
 export type State = "active" | "passive";
 
 /** Why the verdict is what it is; each has one sentence, in {@link Verdict.sentence}. */
 export type VerdictReason = "state-file" | "state-missing" | "state-unreadable" | "state-corrupted";
 
+/** Whether a job may run here, and why. */
 export interface Verdict {
   readonly state: State;
   readonly reason: VerdictReason;

@@ -2,6 +2,7 @@
  * The names and numbers of syslog's facilities and levels, as <syslog.h> and RFC 3164 have them.
  */
 
+/** Facility → its number, before it is shifted. */
 export const facilities = {
   LOG_KERN: 0,
   LOG_USER: 1,
@@ -25,6 +26,7 @@ export const facilities = {
   LOG_LOCAL7: 23,
 } as const;
 
+/** Level → its number. */
 export const levels = {
   LOG_EMERG: 0,
   LOG_ALERT: 1,
@@ -36,5 +38,7 @@ export const levels = {
   LOG_DEBUG: 7,
 } as const;
 
+/** `LOG_CRON` and the like. */
 export type Facility = keyof typeof facilities;
+/** `LOG_INFO` and the like. */
 export type Level = keyof typeof levels;

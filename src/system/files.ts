@@ -17,6 +17,7 @@ const O_NOCTTY = 0o400;
 const O_NONBLOCK = 0o4000;
 const O_CLOEXEC = 0o2000000;
 
+/** What {@link readFileStart} found. */
 export type FileStart =
   | { readonly bytes: Uint8Array; readonly isWhole: boolean; readonly error?: never }
   | { readonly error: SystemError };
@@ -81,7 +82,8 @@ function readFileStartWithoutLibc(path: string, limit: number): FileStart {
  * The content is written to a new file beside it, with a name that can't be guessed, flushed, and renamed.
  * A symlink at `path` is replaced, not followed. The parent folder is made (mode 0755) if it is missing.
  * @param mode permission bits, set whatever the umask
- * @throws {Problem} `denied` or `internal` with the system's reason; then the old file stands and nothing is left behind
+ * @throws {Problem} `denied` or `internal` with the system's reason, `invalid` for a device, FIFO or socket. Then nothing
+ *   is left behind, and the old file stands, unless only the last flush of its folder failed
  */
 export async function writeFileAtomically(path: string, content: string, mode: number): Promise<void> {
   const fs = process.getBuiltinModule("node:fs");
@@ -93,7 +95,16 @@ export async function writeFileAtomically(path: string, content: string, mode: n
   const temporary = `${folder}/.${name}.${random}`;
   let made = false;
   try {
-    fs.mkdirSync(folder, { recursive: true, mode: 0o755 });
+    const old = fs.lstatSync(path, { throwIfNoEntry: false });
+    if (old !== undefined && !old.isFile() && !old.isSymbolicLink() && !old.isDirectory()) {
+      throw new Problem("invalid", `${path} must be a regular file: it is a device, a FIFO or a socket`);
+    }
+    const firstMade = fs.mkdirSync(folder, { recursive: true });
+    // Whatever the umask, or others could not read what is in it.
+    for (let each = folder; firstMade !== undefined && each.length >= firstMade.length; ) {
+      fs.chmodSync(each, 0o755);
+      each = each.slice(0, each.lastIndexOf("/"));
+    }
     const fd = fs.openSync(temporary, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0o600);
     made = true;
     try {
@@ -113,6 +124,7 @@ export async function writeFileAtomically(path: string, content: string, mode: n
     }
   } catch (error) {
     if (made) fs.rmSync(temporary, { force: true });
+    if (error instanceof Problem) throw error;
     const { code, text } = thrownSystemError(error);
     const denied = code === "EACCES" || code === "EPERM" || code === "EROFS";
     throw new Problem(denied ? "denied" : "internal", `${path} must be writable: ${text}`, { cause: error });

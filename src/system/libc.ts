@@ -8,6 +8,7 @@
  * The calls come in two sets, so that a passive machine does not pay for what only a running job needs.
  */
 import type * as ffi from "bun:ffi";
+import { encodeWord, isRaw } from "../model/raw-text.ts";
 
 /**
  * The native part of `bun:ffi`, without its module: to import that costs as much as all that is done here with it
@@ -15,6 +16,7 @@ import type * as ffi from "bun:ffi";
  */
 const native = (Bun as unknown as { FFI: typeof ffi }).FFI; // the runtime's types leave it out
 
+/** An address. */
 export type Pointer = ffi.Pointer;
 /** The address of a typed array's memory, for as long as the array lives. */
 export const addressOf = native.ptr;
@@ -49,6 +51,7 @@ function openBasic() {
 function openWait() {
   return openLibc({
     setsockopt: { args: [i32, i32, i32, ptr, u32], returns: i32 },
+    fcntl: { args: [i32, i32, i32], returns: i32 },
   });
 }
 
@@ -116,14 +119,14 @@ export const scratchInts = new Int32Array(scratch.buffer);
 
 /** Puts a string and a NUL into the scratch memory, or into memory of its own where it is too long for that. */
 export function scratchString(text: string): Uint8Array<ArrayBuffer> {
-  if (text.length * 3 >= scratch.length) return cString(text);
+  if (text.length * 3 >= scratch.length || isRaw(text)) return cString(text);
   scratch[encoder.encodeInto(text, scratch).written] = 0;
   return scratch;
 }
 
-/** A string as C wants it: UTF-8 with a NUL at its end. Nothing in `text` may be NUL. */
+/** A string as C wants it: its bytes with a NUL at their end. Nothing in `text` may be NUL. */
 export function cString(text: string): Uint8Array<ArrayBuffer> {
-  return encoder.encode(`${text}\0`);
+  return encodeWord(`${text}\0`);
 }
 
 /** The text of the NUL-terminated string that begins `offset` bytes behind `address`. */
@@ -158,6 +161,7 @@ const errors: Readonly<Record<number, readonly [code: string, text: string]>> = 
   122: ["EDQUOT", "disk quota exceeded"],
 };
 
+/** Why the system refused. */
 export interface SystemError {
   /** `ENOENT` and the like. */
   readonly code: string;

@@ -11,6 +11,7 @@ interface Line {
   readonly message: string;
 }
 
+/** The lines of one run. */
 export class LoggerCommand {
   readonly #tag: string;
   readonly #waiting: Line[] = [];

@@ -24,6 +24,7 @@ export const forwardedSignals = {
   SIGTERM: 15,
 } as const;
 
+/** The name of one of them. */
 export type ForwardedSignal = keyof typeof forwardedSignals;
 
 /** SIGPIPE and SIGXFSZ: the runtime ignores them from its start, so that what the caller did can't be known. */
@@ -79,7 +80,7 @@ export function keepAcrossExec(descriptors: readonly number[]): void {
 }
 
 /**
- * The caller's descriptors from 3 up. The runtime marks them all close-on-exec at its start, like its own, which are
+ * The caller's descriptors from 3 up. The runtime marks those from 4 up close-on-exec at its start, like its own, which are
  * told apart by what they are: an event queue or counter that no caller hands to a job.
  */
 function callersDescriptors(): number[] {

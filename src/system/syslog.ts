@@ -7,10 +7,11 @@
  * the program ends gets {@link Syslog.close}'s bounded wait, and is then given up. With no log socket at all, lines
  * are dropped in silence, as syslog(3) does it.
  */
+
+import { encodeWord, isRaw } from "../model/raw-text.ts";
 import { type Facility, facilities, type Level, levels } from "../model/syslog-names.ts";
 import { addressOf, errno, libc, scratch, scratchInts, scratchString, waitLibc } from "./libc.ts";
 import type { LoggerCommand } from "./logger-command.ts";
-import { encodeWord, isRaw } from "./raw-words.ts";
 
 const AF_UNIX = 1;
 const SOCK_STREAM = 1;
@@ -21,13 +22,14 @@ const MSG_DONTWAIT = 0x40;
 const MSG_NOSIGNAL = 0x4000;
 const SOL_SOCKET = 1;
 const SO_SNDTIMEO = 21;
+const F_SETFL = 4;
 const EINTR = 4;
 const EAGAIN = 11;
 const EPROTOTYPE = 91;
 
 /** A message longer than this is cut: rsyslog's own limit for a whole line is 8 kB by default. */
 export const messageLimit = 8000;
-/** A run logs three lines; more than this many waiting ones are a fault of ours, and the oldest stay. */
+/** A run logs a few lines. If more than this many wait, the oldest are lost: the end line tells most. */
 const queueLimit = 64;
 const logSocket = "/dev/log";
 const months = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
@@ -37,6 +39,7 @@ interface LogSocket {
   readonly isStream: boolean;
 }
 
+/** Who logs. */
 export interface SyslogOptions {
   /** The name that this program was called by. */
   readonly ident: string;
@@ -70,9 +73,8 @@ export class Syslog {
       return;
     }
     const priority = (facilities[facility] << 3) | levels[level];
-    if (this.queue.length < queueLimit) {
-      this.queue.push(`<${priority}>${timestamp()} ${this.ident}[${this.pid}]: ${message}`);
-    }
+    if (this.queue.length === queueLimit) this.queue.shift();
+    this.queue.push(`<${priority}>${timestamp()} ${this.ident}[${this.pid}]: ${message}`);
     this.drain(MSG_DONTWAIT);
     if (this.queue.length > 0) this.retryLater(2);
   }
@@ -99,6 +101,8 @@ export class Syslog {
 
   private drainFor(waitMs: number): void {
     const end = performance.now() + waitMs;
+    // A stream's socket does not block so far; now it shall, for as long as the time-out lets it.
+    if (this.socket !== undefined) waitLibc()?.fcntl(this.socket.fd, F_SETFL, 0);
     while (this.queue.length > 0) {
       const leftUs = Math.floor((end - performance.now()) * 1000);
       if (leftUs <= 0 || this.socket === undefined) return;

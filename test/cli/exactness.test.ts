@@ -46,6 +46,8 @@ const callers: readonly (readonly [claim: string, line: string])[] = [
   ],
   ["an open descriptor 3", "% 3</dev/zero"],
   ["descriptors 5 and 200, as for flock", "bash -c '% 5</etc/passwd 200>lock'"],
+  ["a descriptor at the limit of open files", "bash -c 'exec 48</etc/passwd; ulimit -n 49; %'"],
+  ["a descriptor above the limit of open files", "bash -c 'exec 100</etc/passwd; ulimit -n 50; %'"],
   ["a descriptor with a high number", "ulimit -n 9000; exec bash -c '% 8000</etc/passwd'"],
   ["a pipe on 4 and a socket", "exec 4<pipe 9>pipe; %"],
   ["a pipe on 4 for a caller that ignores HUP", "exec 4<>pipe 9>pipe; nohup %"],

@@ -62,6 +62,21 @@ describe("readState()", () => {
     expect(reads).toBeGreaterThan(10);
   });
 
+  test("a file that is replaced in one step under its readers is always one word or the other", async () => {
+    using folder = temporaryFolder();
+    const path = join(folder.path, "state");
+    writeFileSync(path, "passive\n");
+    const line = `i=0; while [ $i -lt 400 ]; do for w in active passive; do echo $w > ${path}.new; mv ${path}.new ${path}; done; i=$((i+1)); done`;
+    const writer = Bun.spawn(["/bin/sh", "-c", line]);
+    const seen = new Set<string>();
+    while (writer.exitCode === null) {
+      const reading = readState(path);
+      seen.add(reading.kind === "word" ? reading.state : reading.kind);
+      await Bun.sleep(0);
+    }
+    expect([...seen].sort()).toEqual(["active", "passive"]);
+  });
+
   test("a state file of 1 GB is read as fast as any: only its start counts", async () => {
     using folder = temporaryFolder();
     const path = join(folder.path, "state");

@@ -42,6 +42,8 @@ describe("parseCommand(): docs/compatibility.md, the command", () => {
     [["_x9=\n", "my-job"], "_x9:=\n my-job"],
     [["9x=1", "my-job"], "9x=1|my-job"],
     [["a-b=1"], "a-b=1"],
+    [["FOO=1 my-job"], "sh FOO=1 my-job"],
+    [["FOO=$(x)"], "sh FOO=$(x)"],
     [["FOO=1"], "refused: no command given"],
     [[], "refused: no command given"],
   ] as [string[], string][])("%j is run as %j", (words, command) => {
@@ -86,6 +88,7 @@ describe("a job's name", () => {
     ["/opt/x/my-job", "my-job"],
     ["my-job --flag | gzip", "my-job"],
     ["/opt/dir/", "job"],
+    ["FOO=1 BAR=2 /opt/my-job x", "my-job"],
   ])("of %j is %j", (word, name) => {
     expect(parseCommand([word], "words")).toMatchObject({ name });
   });

@@ -2,7 +2,7 @@ import { describe, expect, test } from "bun:test";
 import fc from "fast-check";
 import { nearestWord } from "../../src/model/nearest-word.ts";
 import { printable, quoted } from "../../src/model/printable.ts";
-import { decodeWord, encodeWord, isRaw } from "../../src/system/raw-words.ts";
+import { decodeWord, encodeWord, isRaw } from "../../src/model/raw-text.ts";
 
 describe("decodeWord() and encodeWord()", () => {
   test("bytes of any kind come back as they were", () => {

@@ -5,6 +5,7 @@ log-socket.py full FILE READY GO    fills its own queue, makes READY, and does n
 log-socket.py fill READY            fills the queue of somebody else's socket, makes READY, ends
 log-socket.py stream FILE           the same as record for a socket of type stream, a line for each NUL-ended message
 log-socket.py deaf READY            a stream socket that accepts nobody and has no room left for another who waits
+log-socket.py mute-stream READY     a stream socket that accepts one and never reads
 log-socket.py libc IDENT FACILITY LEVEL    logs standard input through the C library's syslog(3), facility and level as numbers
 log-socket.py no-exec COMMAND...    runs a command that may not make memory executable (PR_SET_MDWE)
 """
@@ -82,6 +83,12 @@ def main(action, *words):
                 client.connect(PATH)
         except BlockingIOError:
             touch(words[0])
+        time.sleep(60)
+    elif action == "mute-stream":
+        server = bind(socket.SOCK_STREAM)
+        server.listen(16)
+        touch(words[0])
+        connection, _ = server.accept()
         time.sleep(60)
     elif action == "libc":
         libc = ctypes.CDLL(None)

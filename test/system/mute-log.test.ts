@@ -1,6 +1,6 @@
 /** A log that is mute, full, gone or out of reach can't hold up a job, nor change it. */
 import { describe, expect, setDefaultTimeout, test } from "bun:test";
-import { describeOnPrivateHost } from "../support/private-host.ts";
+import { describeOnPrivateHost, project } from "../support/private-host.ts";
 import { linesOf, logNeeds, play } from "./daemons.ts";
 import { python, step } from "./log-stage.ts";
 
@@ -91,6 +91,20 @@ echo $(($(now_ms) - begin)) >/run/out/took-ms`);
     });
   });
 }
+
+describeOnPrivateHost("the last wait for a log that has no room", ["python3"], () => {
+  test.each([
+    ["a datagram socket that nobody reads", "log_socket full /run/heard /run/ready /run/never"],
+    ["a stream socket that accepts and does not read", "log_socket mute-stream /run/ready"],
+  ])("is bounded, and a wait instead of work: %s", async (_, socket) => {
+    const { files } = await play(`${python}
+${socket} & until_ok test -e /run/ready
+'${process.execPath}' '${project}/test/system/flood-log.ts' >/run/out/took`);
+    const [tookMs = 0, workMs = 0] = (files["took"] ?? "").trim().split(" ").map(Number);
+    expect(tookMs).toBeWithin(900, 5000);
+    expect(workMs).toBeLessThan(tookMs / 3);
+  });
+});
 
 describeOnPrivateHost("a log that goes away while the job runs", [...logNeeds, "python3"], () => {
   test.each([
