@@ -4,7 +4,7 @@
 
 import { findProgram } from "../execute/execute.ts";
 import { type Conf, type ConfKey, confDefaults, decide, type LoadedConf, readState } from "../gate/gate.ts";
-import { type Job, parseCommand } from "../model/job.ts";
+import { argvOf, type Job, parseCommand, searchPathOf } from "../model/job.ts";
 import { printable } from "../model/printable.ts";
 import { Problem } from "../model/problem.ts";
 import type { Verdict } from "../model/state.ts";
@@ -99,20 +99,16 @@ function ageInWords(ageMs: number): string {
   return parts.length === 0 ? "just now" : `${parts.slice(0, 2).join(" ")} ago`;
 }
 
-async function commandRows(
-  { command, environment, niceLevel }: Job,
-  run: Run,
-  conf: Conf,
-): Promise<string[][]> {
-  const words = command.kind === "words" ? command.words : (["/bin/sh", "-c", command.line] as const);
+async function commandRows(job: Job, run: Run, conf: Conf): Promise<string[][]> {
+  const { command, environment, niceLevel } = job;
+  const words = argvOf(command);
   const how =
     command.kind === "words"
       ? "these words, no shell"
       : (run.shell ?? conf.shell) === "joined"
         ? `joined for the shell, by ${run.shell === undefined ? "shell = joined" : "--shell"}`
         : "one word with blanks or shell characters, so by the shell";
-  const path = environment.findLast(({ name }) => name === "PATH")?.value ?? process.env["PATH"];
-  const found = await findProgram(words[0], path);
+  const found = await findProgram(words[0], searchPathOf(job, process.env["PATH"]));
   return [
     ["command", `${words.map(shellQuoted).join(" ")}  (${how})`],
     "path" in found

@@ -12,9 +12,10 @@
  * SIGCHLD instead of the runtime.
  */
 import type { Assignment } from "../model/job.ts";
+import { Problem } from "../model/problem.ts";
 import { decodeWord, encodeWord } from "../model/raw-text.ts";
 import { readFileStart } from "../system/files.ts";
-import { addressOf, exactLibc, type SystemError, systemError } from "../system/libc.ts";
+import { addressOf, errno, exactLibc, type SystemError, systemError } from "../system/libc.ts";
 import { type Inheritance, ignoredByRuntime, keepAcrossExec, ownByLibrary } from "../system/process.ts";
 
 const POSIX_SPAWN_SETSIGDEF = 0x04;
@@ -95,6 +96,7 @@ function signalsToReset({ ignoredSignals }: Inheritance): Uint8Array {
 
 /** The environment of this process in its own bytes, with the assignments on top. */
 function environmentBytes(environment: readonly Assignment[]): Uint8Array[] {
+  if (environment.length === 0) return inheritedVariables();
   const replaced = new Set(environment.map(({ name }) => name));
   const entries = inheritedVariables().filter((entry) => {
     const text = decodeWord(entry);
@@ -152,12 +154,14 @@ class Reaper {
 
   wait(pid: number): Promise<number> {
     const status = new Int32Array(1);
-    return new Promise((resolve) => {
+    return new Promise((resolve, reject) => {
       this.#onChild = () => {
         const reaped = exactLibc()?.waitpid(pid, status, WNOHANG);
         if (reaped === 0) return;
         this.close();
-        resolve(status[0] ?? 0);
+        if (reaped === pid) resolve(status[0] ?? 0);
+        // Not to be taken for an end with status 0.
+        else reject(new Problem("internal", `the job's exit status was lost: ${systemError(errno()).text}`));
       };
       this.#poll = setInterval(this.#onChild, pollMs);
       this.#onChild();

@@ -17,7 +17,8 @@ export type Found = { readonly path: string } | { readonly exitCode: 126 | 127; 
  * Looks for a program.
  * @param program the command's first word; with a slash in it, it is a path and nothing is searched
  * @param searchPath the job's PATH; undefined if it is not set
- * @returns its path, without a slash for a file that an empty folder in PATH (the working directory) has; or why it can't be run: 127 if there is none, 126 if there is one that is not executable
+ * @returns its path, without a slash for a file that an empty folder in PATH (the working directory) has; or why it
+ *   can't be run: 127 if there is none, 126 if there is one that is not executable
  */
 export function findProgram(program: string, searchPath: string | undefined): Found {
   if (program.includes("/")) return check(program, program);

@@ -2,7 +2,7 @@
  * Runs a job on this machine: as a child that has the caller's own standard streams, descriptors, ignored signals,
  * working directory and process group. Nothing is copied or buffered.
  */
-import type { Job } from "../model/job.ts";
+import { argvOf, type Job, searchPathOf } from "../model/job.ts";
 import type { Outcome } from "../model/outcome.ts";
 import { printable, quoted } from "../model/printable.ts";
 import { Problem } from "../model/problem.ts";
@@ -48,12 +48,11 @@ interface Child {
 }
 
 async function run(job: Job, inheritance: Inheritance, signals: SignalForwarder): Promise<Outcome> {
-  const words = job.command.kind === "words" ? job.command.words : ["/bin/sh", "-c", job.command.line];
+  const words = argvOf(job.command);
+  const isExact = needsExactSpawn(job, words, inheritance);
   let attempt: Attempt = { words, file: undefined };
   for (;;) {
-    const started = needsExactSpawn(job, words, inheritance)
-      ? await startExactly(job, attempt, inheritance)
-      : startPlainly(job, attempt);
+    const started = isExact ? await startExactly(job, attempt, inheritance) : startPlainly(job, attempt);
     if (!("code" in started)) {
       signals.to(started.pid);
       const outcome = await started.ended;
@@ -70,7 +69,7 @@ async function run(job: Job, inheritance: Inheritance, signals: SignalForwarder)
 function needsExactSpawn(job: Job, words: readonly string[], inheritance: Inheritance): boolean {
   if (inheritance.ignoredSignals.some((signal) => !ownByLibrary.includes(signal))) return true;
   if (inheritance.hasClosedStream || inheritance.descriptors.length > 0) return true;
-  if (words.some(isRaw) || hasOddFolder(searchPath(job))) return true;
+  if (words.some(isRaw) || hasOddFolder(searchPathOf(job, process.env["PATH"]))) return true;
   if (job.environment.length === 0) return false;
   const parts = [...job.environment.map(({ value }) => value), ...Object.entries(process.env).flat()];
   return parts.some((part) => part !== undefined && (isRaw(part) || part.includes("\ufffd")));
@@ -115,25 +114,24 @@ async function startExactly(
   const { findProgram } = await import("./find-program.ts");
   let file = attempt.file;
   if (file === undefined) {
-    const found = findProgram(attempt.words[0] ?? "", searchPath(job));
+    const found = findProgram(attempt.words[0] ?? "", searchPathOf(job, process.env["PATH"]));
     if (!("path" in found)) return { code: "ENOENT", text: found.problem.message };
     file = found.path;
   }
   const child = exactSpawn({ file, words: attempt.words, environment: job.environment, inheritance });
   if (child !== "no-libc")
     return "code" in child ? child : { pid: child.pid, ended: child.ended.then(fromWaitStatus) };
-  if (!attempt.words.some(isRaw)) return startPlainly(job, attempt);
+  if (!attempt.words.some(isRaw)) {
+    // Where the caller ignores SIGCHLD, children vanish without a status; a listener of ours ends that.
+    process.on("SIGCHLD", () => {});
+    return startPlainly(job, attempt);
+  }
   return { code: "ENOSYS", text: "a word is not UTF-8, and without libc its bytes can't be passed on" };
 }
 
 function fromWaitStatus(status: number): Outcome {
   const signal = status & 0x7f;
   return signal === 0 ? { kind: "exited", exitCode: (status >> 8) & 0xff } : { kind: "signalled", signal };
-}
-
-/** The PATH in which the job's program is searched: as env(1) does it, the job's own. */
-function searchPath(job: Job): string | undefined {
-  return job.environment.findLast(({ name }) => name === "PATH")?.value ?? process.env["PATH"];
 }
 
 /** What execvp(3) would try next, or why the job can't be started. */
@@ -144,7 +142,7 @@ async function nextAttempt(
 ): Promise<Attempt | Outcome> {
   const { findProgram } = await import("./find-program.ts");
   const [program = "", ...args] = words;
-  const found = findProgram(program, searchPath(job));
+  const found = findProgram(program, searchPathOf(job, process.env["PATH"]));
   if (!("path" in found)) return { kind: "not-started", ...found };
   // The runtime's search is not quite execvp's: what that one finds is tried by its path.
   if (error.code === "ENOENT" && file === undefined) {

@@ -59,8 +59,8 @@ export type ConfKey = keyof typeof confDefaults;
 /**
  * Reads the text of an rcron.conf.
  *
- * Every run on a passive machine goes through here, so it is one long function of plain loops: each further function, regular
- * expression or callback costs its first use, 0.02 to 0.1 ms (docs/decisions/runtime.md).
+ * Every run on a passive machine goes through here, so it is one long function of plain loops: each further function,
+ * regular expression or callback costs its first use, 0.02 to 0.1 ms (docs/decisions/runtime.md).
  *
  * @param text the whole file, decoded
  * @param path how messages name the file

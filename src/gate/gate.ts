@@ -5,6 +5,7 @@ import { printable } from "../model/printable.ts";
 import { Problem } from "../model/problem.ts";
 import type { Verdict } from "../model/state.ts";
 import { readFileStart } from "../system/files.ts";
+import type { SystemError } from "../system/libc.ts";
 import { type Conf, confSizeLimit, defaultConf, defaultConfPath, parseConf } from "./conf.ts";
 import { type StateReading, showContent } from "./state-file.ts";
 
@@ -31,15 +32,15 @@ export function loadConf(named: string | undefined): LoadedConf | Problem {
   const start = readFileStart(named ?? defaultConfPath, confSizeLimit);
   const path = named === undefined ? defaultConfPath : printable(named);
   if (start.error !== undefined) {
-    const { code, text } = start.error;
-    if (named === undefined && (code === "ENOENT" || code === "ENOTDIR")) {
+    if (named === undefined && isMissing(start.error)) {
       const conf = defaultConf();
       const warning = `no configuration at ${path}: going on with the defaults, which make this machine ${conf.defaultState} unless its state file says otherwise`;
       return { conf, path, exists: false, warnings: [warning] };
     }
-    const kind =
-      code === "ENOENT" || code === "ENOTDIR" ? "not-found" : code === "EACCES" ? "denied" : "invalid";
-    return new Problem(kind, `the configuration must be a readable file: ${text}`, { where: path });
+    const kind = isMissing(start.error) ? "not-found" : start.error.code === "EACCES" ? "denied" : "invalid";
+    return new Problem(kind, `the configuration must be a readable file: ${start.error.text}`, {
+      where: path,
+    });
   }
   if (!start.isWhole) {
     const limit = `${confSizeLimit / 1024} kB`;
@@ -81,6 +82,10 @@ export function decide(conf: Pick<Conf, "defaultState">, reading: StateReading):
     return { ...byDefault, reason: "state-corrupted", sentence };
   }
   const sentence = `can't read the state file ${stateFile}: ${reading.error.text}: ${goingOn}`;
-  const isMissing = reading.error.code === "ENOENT" || reading.error.code === "ENOTDIR";
-  return { ...byDefault, reason: isMissing ? "state-missing" : "state-unreadable", sentence };
+  return { ...byDefault, reason: isMissing(reading.error) ? "state-missing" : "state-unreadable", sentence };
+}
+
+/** True where there is no such file, as against one that can't be read. */
+function isMissing({ code }: SystemError): boolean {
+  return code === "ENOENT" || code === "ENOTDIR";
 }

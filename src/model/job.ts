@@ -68,6 +68,23 @@ export function parseCommand(
   return { name: nameOf(program), command, environment };
 }
 
+/** The words that are executed: the command's own, or the shell's. */
+export function argvOf(command: Command): readonly [program: string, ...args: string[]] {
+  return command.kind === "words" ? command.words : ["/bin/sh", "-c", command.line];
+}
+
+/**
+ * The PATH in which the job's program is searched: as env(1) does it, the job's own.
+ * @param inherited this process's PATH
+ * @returns undefined if neither is set
+ */
+export function searchPathOf(
+  job: Pick<Job, "environment">,
+  inherited: string | undefined,
+): string | undefined {
+  return job.environment.findLast(({ name }) => name === "PATH")?.value ?? inherited;
+}
+
 /** The base name of the first word of a command that is no assignment: what a job is called that has no other name. */
 function nameOf(command: string): string {
   const program = command.split(/\s/).find((word) => word !== "" && !assignment.test(word)) ?? "";

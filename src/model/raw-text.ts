@@ -10,6 +10,11 @@ export function isRaw(word: string): boolean {
 
 /** Decodes UTF-8; a byte that belongs to no character becomes U+DC00 plus its value. */
 export function decodeWord(bytes: Uint8Array): string {
+  try {
+    return strict.decode(bytes);
+  } catch {
+    // Some of it is not UTF-8: character by character then.
+  }
   let word = "";
   for (let at = 0; at < bytes.length; ) {
     const length = characterLength(bytes, at);

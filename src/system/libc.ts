@@ -5,7 +5,7 @@
  * memory must not be executable or the address space is limited, the runtime has no way to call C: then `libc()`
  * is undefined, and each caller says what it does without.
  *
- * The calls come in two sets, so that a passive machine does not pay for what only a running job needs.
+ * The calls come in sets, so that a passive machine does not pay for what only a running job needs.
  */
 import type * as ffi from "bun:ffi";
 import { encodeWord, isRaw } from "../model/raw-text.ts";

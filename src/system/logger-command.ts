@@ -59,7 +59,9 @@ export class LoggerCommand {
       const child = Bun.spawn(words, { stdin: "ignore", stdout: "ignore", stderr: "ignore" });
       child.unref();
       this.#running = child;
-      child.exited.then(() => this.#next());
+      // Its end may be lost (a caller that ignores SIGCHLD); that must not end this process, and the job's status with it.
+      const next = () => this.#next();
+      child.exited.then(next, next);
     } catch {
       this.#next(); // No logger either, or no process to be had: this line is lost, and the job runs all the same.
     }

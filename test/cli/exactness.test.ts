@@ -111,6 +111,21 @@ describeWith("the job sees what it would have seen without the prefix", ["python
   });
 });
 
+describeWith("a caller that ignores SIGCHLD", ["python3"], () => {
+  const ignoring = `python3 -c '${python}signal.signal(17, signal.SIG_IGN); os.execvp(sys.argv[1], sys.argv[1:])'`;
+
+  test.each(["", "BUN_JSC_useJIT=0 "])("%sgets the job's exit status all the same", async (withoutLibc) => {
+    for (const [job, status] of [
+      ["exit 3", 3],
+      ["sleep 0.1; exit 4", 4],
+      ["kill -9 $$", 137],
+    ] as const) {
+      const ended = await shell(`${withoutLibc}${ignoring} rcron --conf /dev/null sh -c '${job}'`);
+      expect(ended.exitCode).toBe(status);
+    }
+  });
+});
+
 describeWith("the job sees what it would have seen without the prefix, as root,", ["root", "setpriv"], () => {
   test("behind another user", async () => {
     const { bare, wrapped } = await witnessed(asAnother);
