@@ -13,7 +13,7 @@ import { join } from "node:path";
 import { compare, type Figure, isOver, table } from "./figures.ts";
 import { measureMemory } from "./memory.ts";
 import { logFile } from "./private-host.ts";
-import { confFor, environment, type Places, placesIn, type Row, rowsFor } from "./rows.ts";
+import { confFor, environment, type Places, placesIn, type Row, rowsFor, stateFor } from "./rows.ts";
 
 const [folder = "", rounds = "", runs = "", format = "", hostKind = "", host = ""] = process.argv.slice(2);
 const warmUpTurns = 3;
@@ -40,7 +40,7 @@ async function main(): Promise<void> {
 
   const loadAfter = loadavg(); // before the memory's many processes
   progress(`memory of ${waitingInstances} waiting rcrons`);
-  writeMachine(places, "active", 19);
+  writeMachine(places, { state: "active", niceLevel: 19 });
   const options = isPrivate ? [] : ["--conf", places.namedConf];
   const memory = await measureMemory([places.rcron, ...options], waitingInstances);
 
@@ -78,7 +78,7 @@ function runRound(places: Places, rows: readonly Row[], times: Times): void {
   const ofRound = new Map(rows.map((row) => [row, [] as number[]]));
   for (let turn = -warmUpTurns; turn < Number(runs); turn++) {
     for (const row of shuffled(rows)) {
-      writeMachine(places, row.state, row.niceLevel);
+      writeMachine(places, row);
       const ms = timeOf(row);
       if (turn >= 0) ofRound.get(row)?.push(ms);
     }
@@ -87,11 +87,11 @@ function runRound(places: Places, rows: readonly Row[], times: Times): void {
 }
 
 /** What the next run finds; written before every run alike, so that no row is the only one behind a write. */
-function writeMachine(places: Places, state: string, niceLevel: number): void {
-  const conf = confFor(places, niceLevel);
+function writeMachine(places: Places, row: Pick<Row, "state" | "niceLevel" | "hasWitnesses">): void {
+  const conf = confFor(places, row);
   writeFileSync(places.namedConf, conf);
   if (places.defaultConf !== undefined) writeFileSync(places.defaultConf, conf);
-  writeFileSync(places.state, `${state}\n`);
+  writeFileSync(places.state, stateFor(row));
 }
 
 /**

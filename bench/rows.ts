@@ -3,6 +3,9 @@
  */
 import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
+import { formatState, nameWriter } from "../src/model/provenance.ts";
+import { readBootId, readUptimeS } from "../src/system/boot.ts";
+import { findProcess } from "../src/system/other-processes.ts";
 import { project } from "./private-host.ts";
 
 export interface Row {
@@ -11,6 +14,8 @@ export interface Row {
   readonly words: readonly string[];
   readonly state: "active" | "passive";
   readonly niceLevel: number;
+  /** True where rcron.conf asks every witness, and the state file tells all that they need. */
+  readonly hasWitnesses?: boolean;
   /** At most so many times the floor; undefined for a row that is there for comparison. */
   readonly bound?: number;
   /** How many lines it leaves in the log. */
@@ -79,6 +84,13 @@ export function rowsFor(places: Places): readonly Row[] {
       bound: 1.5,
     },
     {
+      ...passive,
+      name: `rcron ${plain.length > 0 ? "--conf FILE " : ""}true, passive, all witnesses`,
+      words: [places.rcron, ...plain, "true"],
+      hasWitnesses: true,
+      bound: 1.5,
+    },
+    {
       ...active,
       name: ["rcron", ...(plain.length > 0 ? ["--conf FILE"] : []), "true, active"].join(" "),
       words: [places.rcron, ...plain, "true"],
@@ -107,8 +119,48 @@ function program(name: string, ...args: string[]): string[] {
 const example = readFileSync(join(project, "etc/rcron.conf.example"), "utf8");
 
 /** The configuration: the example as it is installed, with all its comments, and the row's own values. */
-export function confFor(places: Places, niceLevel: number): string {
-  return example
-    .replace(/^nice_level = .*$/m, `nice_level = ${niceLevel}`)
-    .replace(/^state_file = .*$/m, `state_file = ${places.state}`);
+export function confFor(
+  places: Places,
+  { niceLevel, hasWitnesses }: Pick<Row, "niceLevel" | "hasWitnesses">,
+): string {
+  const values: Record<string, string | number> = {
+    nice_level: niceLevel,
+    state_file: places.state,
+    ...(hasWitnesses && {
+      require_writer: "yes",
+      require_boot: "yes",
+      require_address: "192.0.2.99", // nobody's, as a passive machine's virtual address is another one's
+      state_max_age: "1h",
+      when_in_doubt: "active", // a doubt would run the job, and its missing line would be noticed
+    }),
+  };
+  let conf = example;
+  for (const [key, value] of Object.entries(values)) {
+    const line = new RegExp(`^${key} = .*$`, "m");
+    if (!line.test(conf)) throw new Error(`the example configuration has no ${key}`);
+    conf = conf.replace(line, `${key} = ${value}`);
+  }
+  return conf;
+}
+
+/** The state file: the bare word, or all that `rcronctl state set` writes, with this process behind it. */
+export function stateFor({ state, hasWitnesses }: Pick<Row, "state" | "hasWitnesses">): string {
+  if (!hasWitnesses) return `${state}\n`;
+  const own = findProcess(process.pid);
+  const bootId = readBootId();
+  const uptimeS = readUptimeS();
+  if (own === undefined || bootId === undefined || uptimeS === undefined)
+    throw new Error("/proc tells nothing");
+  const nowMs = Date.now();
+  return formatState(state, {
+    epoch: nowMs,
+    instance: "RCRON",
+    event: state === "active" ? "MASTER" : "BACKUP",
+    writer: nameWriter(own),
+    bootId,
+    sinceMs: nowMs,
+    writtenAtMs: nowMs,
+    uptimeS,
+    order: { startTicks: own.startTicks, pid: own.pid },
+  });
 }

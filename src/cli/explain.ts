@@ -3,7 +3,8 @@
  */
 
 import { findProgram } from "../execute/execute.ts";
-import { type Conf, type ConfKey, confDefaults, decide, type LoadedConf, readState } from "../gate/gate.ts";
+import { type Conf, type ConfKey, confDefaults, judge, type LoadedConf } from "../gate/gate.ts";
+import { durationInWords, formatDuration } from "../model/duration.ts";
 import { argvOf, type Job, parseCommand, searchPathOf } from "../model/job.ts";
 import { printable } from "../model/printable.ts";
 import { Problem } from "../model/problem.ts";
@@ -23,7 +24,7 @@ export async function explain(program: string, run: Run, loaded: LoadedConf): Pr
     return ownFailure;
   }
   const job: Job = { ...command, niceLevel: conf.niceLevel };
-  const verdict = decide(conf, readState(conf.stateFile));
+  const verdict = judge(conf);
   const rows = [
     ...confRows(loaded),
     ...stateRows(verdict, conf),
@@ -42,6 +43,8 @@ export async function explain(program: string, run: Run, loaded: LoadedConf): Pr
 }
 
 function confRows({ conf, path, exists, warnings }: LoadedConf): string[][] {
+  const { witnesses } = conf;
+  const yes = (is: boolean | undefined) => (is ? "yes" : "no");
   const values: Record<ConfKey, string> = {
     cluster_name: conf.clusterName,
     state_file: conf.stateFile,
@@ -51,6 +54,13 @@ function confRows({ conf, path, exists, warnings }: LoadedConf): string[][] {
     nice_level: String(conf.niceLevel),
     shell: conf.shell,
     log_format: conf.logFormat,
+    require_writer: yes(witnesses?.writer),
+    require_boot: yes(witnesses?.boot),
+    require_address: witnesses?.address?.text ?? "none",
+    state_max_age: witnesses?.maxAgeMs === undefined ? "none" : formatDuration(witnesses.maxAgeMs),
+    when_in_doubt: conf.whenInDoubt,
+    on_passive: conf.onPassive,
+    stop_grace: formatDuration(conf.stopGraceMs),
   };
   // The table of defaults has every key, and no other.
   const keys = Object.keys(confDefaults) as ConfKey[];
@@ -81,22 +91,9 @@ function stateRows(verdict: Verdict, conf: Conf): string[][] {
   return rows;
 }
 
-/** "3 h 12 min ago", the two largest units. */
 function ageInWords(ageMs: number): string {
   if (ageMs < -1000) return "in the future: the clock was set back, or the file came from elsewhere";
-  const units: [string, number][] = [
-    ["d", 86_400],
-    ["h", 3600],
-    ["min", 60],
-    ["s", 1],
-  ];
-  let rest = Math.max(0, Math.round(ageMs / 1000));
-  const parts = units.flatMap(([unit, seconds]) => {
-    const count = Math.floor(rest / seconds);
-    rest -= count * seconds;
-    return count > 0 ? [`${count} ${unit}`] : [];
-  });
-  return parts.length === 0 ? "just now" : `${parts.slice(0, 2).join(" ")} ago`;
+  return ageMs < 500 ? "just now" : `${durationInWords(ageMs)} ago`;
 }
 
 async function commandRows(job: Job, run: Run, conf: Conf): Promise<string[][]> {

@@ -1,13 +1,14 @@
 /**
  * `rcron` on the active machine: the job, with a line in the log before it and one after it.
  */
-import { prepareLocal } from "../execute/execute.ts";
-import { parseCommand } from "../model/job.ts";
-import { endLine, extendLine, startLine } from "../model/log-line.ts";
+import { prepareLocal, type StopRequest } from "../execute/execute.ts";
+import { environmentOf, parseCommand } from "../model/job.ts";
+import { endLine, newRunId, startLine, stopLine } from "../model/log-line.ts";
 import { exitStatusOf } from "../model/outcome.ts";
 import { printable } from "../model/printable.ts";
 import { Problem } from "../model/problem.ts";
 import { signalName } from "../model/signal-name.ts";
+import type { Verdict } from "../model/state.ts";
 import { readInheritance } from "../system/process.ts";
 import { complain, say, sayWarnings } from "./terminal.ts";
 import type { GatedRun } from "./wrap.ts";
@@ -35,15 +36,35 @@ export async function runActive({
   sayWarnings(program, warnings, conf, log);
   const command = parseCommand(run.words, run.shell ?? conf.shell);
   if (command instanceof Problem) return command;
-  const launch = prepareLocal({ ...command, niceLevel: conf.niceLevel }, inheritance);
+  const runId = newRunId();
+  // The start of this process: the nearest to the minute for which cron started it, however busy the machine is.
+  const dueAtMs = performance.timeOrigin;
+  const facts = { cluster: conf.clusterName, stateEpoch: verdict.epoch, runId, dueAtMs };
+  const environment = [...environmentOf(facts), ...command.environment];
+  // Made only where it is needed: the first of its kind costs the start of every job.
+  const stopping = (run.onPassive ?? conf.onPassive) === "stop" ? new AbortController() : undefined;
+  const stop: StopRequest | undefined = stopping && { signal: stopping.signal, graceMs: conf.stopGraceMs };
+  const launch = prepareLocal({ ...command, environment, niceLevel: conf.niceLevel }, { inheritance, stop });
   sayWarnings(program, launch.warnings, conf, log);
 
-  const extension = conf.logFormat === "extended" ? extendLine(command.name, verdict.reason) : undefined;
+  const { reason } = verdict;
+  const extension = conf.logFormat === "extended" ? { jobName: command.name, runId, reason } : undefined;
   const context = { clusterName: conf.clusterName, commandText: run.words.join(" "), extension };
   log.log(conf.syslogFacility, conf.syslogLevel, startLine(context));
   const startedMs = performance.now();
+  let lost: Verdict | undefined;
+  const watch =
+    stopping &&
+    (await import("./watch-state.ts")).watchState(conf, (now) => {
+      lost = now;
+      say(program, `stopping ${printable(command.name)}: no longer active: ${now.sentence}`);
+      log.log(conf.syslogFacility, "LOG_WARNING", stopLine(context, now.reason));
+      stopping.abort();
+    });
   const outcome = await launch.run();
-  log.log(conf.syslogFacility, conf.syslogLevel, endLine(context, outcome, performance.now() - startedMs));
+  watch?.stop();
+  const end = { outcome, durationMs: performance.now() - startedMs, state: lost?.state ?? verdict.state };
+  log.log(conf.syslogFacility, conf.syslogLevel, endLine(context, end));
   if (outcome.kind === "not-started") complain(program, outcome.problem);
   if (outcome.kind === "signalled" && !quietSignals.includes(outcome.signal)) {
     say(program, `${printable(command.name)} was ended by ${signalName(outcome.signal)}`);

@@ -12,6 +12,8 @@ import type { Syslog } from "../system/syslog.ts";
 
 /** The exit status of rcron's own failure, so that it is not taken for the job's. @see docs/compatibility.md "exit status" */
 export const ownFailure = 125;
+/** The exit status of rcronctl where it could not do what it was asked, or the answer is no. */
+export const failed = 1;
 /** The exit status of rcronctl and rcrond for wrong use. */
 export const wrongUse = 2;
 

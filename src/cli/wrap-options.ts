@@ -5,6 +5,7 @@
  * own is this small table, and a package costs every `rcron --conf FILE` line more than the whole rest of the run
  * (docs/decisions/command-line.md).
  */
+import type { OnPassive } from "../gate/gate.ts";
 import { nearestWord } from "../model/nearest-word.ts";
 import { quoted } from "../model/printable.ts";
 import { Problem } from "../model/problem.ts";
@@ -25,10 +26,12 @@ export interface Run {
   readonly confPath: string | undefined;
   /** From `--shell`; undefined: as rcron.conf says. */
   readonly shell: "joined" | undefined;
+  /** From `--on-passive`; undefined: as rcron.conf says. */
+  readonly onPassive: OnPassive | undefined;
 }
 
 const flags = ["--help", "--version", "--generate", "--explain", "--shell"] as const;
-const valued = ["--conf"] as const;
+const valued = ["--conf", "--on-passive"] as const;
 const seeHelp = "rcron --help lists the options; a command that begins with a dash goes behind --";
 
 /**
@@ -37,7 +40,7 @@ const seeHelp = "rcron --help lists the options; a command that begins with a da
  */
 export function parseWrapOptions(words: readonly string[]): Invocation | Problem {
   const given = new Set<(typeof flags)[number]>();
-  let confPath: string | undefined;
+  const values: { [Name in (typeof valued)[number]]?: string } = {};
   let at = 0;
   for (; at < words.length; at++) {
     const word = words[at] ?? "";
@@ -53,30 +56,38 @@ export function parseWrapOptions(words: readonly string[]): Invocation | Problem
       given.add(flag);
     } else if (name === "--as") {
       return invalid("--as must come first, with rcron, rcrond or rcronctl behind it");
-    } else if (name === "--conf") {
-      if (confPath !== undefined) return invalid("--conf must be given once: got it twice");
-      confPath = value ?? words[++at];
-      if (confPath === undefined || confPath === "")
-        return invalid("--conf must be followed by a file: got none");
+    } else if (name === "--conf" || name === "--on-passive") {
+      if (values[name] !== undefined) return invalid(`${name} must be given once: got it twice`);
+      const given = value ?? words[++at];
+      if (given === undefined || given === "") {
+        return invalid(
+          `${name} must be followed by ${name === "--conf" ? "a file" : "finish or stop"}: got none`,
+        );
+      }
+      values[name] = given;
     } else {
       const near = nearestWord(name, [...flags, ...valued]);
       return invalid(`unknown option ${quoted(name)}`, near && `did you mean ${near}? ${seeHelp}`);
     }
   }
   const command = words.slice(at);
+  const { "--conf": confPath, "--on-passive": onPassive } = values;
   if (given.has("--help")) return { kind: "help" };
   if (given.has("--version")) return { kind: "version" };
   if (given.has("--generate")) {
-    if (given.has("--explain") || given.has("--shell")) {
-      return invalid("--generate must stand alone: got --explain or --shell as well");
+    if (given.has("--explain") || given.has("--shell") || onPassive !== undefined) {
+      return invalid("--generate must stand alone: got --explain, --shell or --on-passive as well");
     }
     if (command.length > 0) return invalid(`--generate runs no command: got ${quoted(command.join(" "))}`);
     return { kind: "generate", confPath };
   }
+  if (onPassive !== undefined && onPassive !== "finish" && onPassive !== "stop") {
+    return invalid(`--on-passive must be finish or stop: got ${quoted(onPassive)}`);
+  }
   if (command.length === 0)
     return invalid("no command given", "usage: rcron [options] command [args]; see rcron --help");
   const shell = given.has("--shell") ? "joined" : undefined;
-  return { kind: given.has("--explain") ? "explain" : "run", words: command, confPath, shell };
+  return { kind: given.has("--explain") ? "explain" : "run", words: command, confPath, shell, onPassive };
 }
 
 /** `--name=value` in its two parts. */

@@ -6,8 +6,8 @@
  * and its way has no promise in it, because the first one costs 0.1 ms; a test reads the build's module list and holds
  * this file to that.
  */
-import { type Conf, decide, loadConf, readState } from "../gate/gate.ts";
-import { type Extension, extendLine, ignoreLine } from "../model/log-line.ts";
+import { type Conf, judge, loadConf } from "../gate/gate.ts";
+import { type Extension, ignoreLine, newRunId } from "../model/log-line.ts";
 import { Problem } from "../model/problem.ts";
 import type { Verdict } from "../model/state.ts";
 import { readWords } from "../system/raw-words.ts";
@@ -29,7 +29,7 @@ export function wrap(program: string, decoded: readonly string[]): number | Prom
   const log = new Syslog({ ident: program, pid: process.pid });
   const isPlain = words[0] !== undefined && words[0][0] !== "-";
   const status = isPlain
-    ? runWhereActive(program, { words, confPath: undefined, shell: undefined }, log)
+    ? runWhereActive(program, { words, confPath: undefined, shell: undefined, onPassive: undefined }, log)
     : answerOptions(program, words, log);
   return typeof status === "number" ? close(log, status) : status.then((later) => close(log, later));
 }
@@ -77,7 +77,7 @@ function runWhereActive(program: string, run: Run, log: Syslog): number | Promis
   const loaded = loadConf(run.confPath);
   if (loaded instanceof Problem) return fail(program, loaded, log);
   const { conf } = loaded;
-  const verdict = decide(conf, readState(conf.stateFile));
+  const verdict = judge(conf);
   const warnings = verdict.isDefault ? [...loaded.warnings, verdict.sentence] : loaded.warnings;
   const gated: GatedRun = { program, run, conf, verdict, warnings, log };
   if (verdict.state === "active") return loadAndRun(gated);
@@ -103,7 +103,8 @@ async function loadAndRun(gated: GatedRun): Promise<number> {
 async function loadAndIgnore(gated: GatedRun): Promise<number> {
   const { parseCommand } = await import("../model/job.ts");
   const job = parseCommand(gated.run.words, gated.run.shell ?? gated.conf.shell);
-  ignore(gated, job instanceof Problem ? undefined : extendLine(job.name, gated.verdict.reason));
+  const { reason } = gated.verdict;
+  ignore(gated, job instanceof Problem ? undefined : { jobName: job.name, runId: newRunId(), reason });
   return 0;
 }
 

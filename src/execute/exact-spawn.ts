@@ -6,7 +6,8 @@
  * - the caller closed a standard stream: the runtime would put /dev/null there;
  * - the caller left descriptors open: the runtime hands them on by number, copies each upward for that, past the limit
  *   of open files if need be, and closes every number in between by a call of its own;
- * - PATH has an empty or relative folder: the runtime's search differs from execvp(3)'s.
+ * - PATH has an empty or relative folder: the runtime's search differs from execvp(3)'s;
+ * - the job shall lead a process group of its own: the runtime only knows sessions.
  *
  * The child has exactly what an exec in this process's place would have left it. The price: its end is learned from
  * SIGCHLD instead of the runtime.
@@ -18,6 +19,7 @@ import { readFileStart } from "../system/files.ts";
 import { addressOf, errno, exactLibc, type SystemError, systemError } from "../system/libc.ts";
 import { type Inheritance, ignoredByRuntime, keepAcrossExec, ownByLibrary } from "../system/process.ts";
 
+const POSIX_SPAWN_SETPGROUP = 0x02;
 const POSIX_SPAWN_SETSIGDEF = 0x04;
 /** glibc's posix_spawnattr_t has 336 bytes, its sigset_t 128. */
 const attributeSize = 512;
@@ -35,6 +37,8 @@ export interface ExactSpawnOptions {
   /** On top of this process's own environment. */
   readonly environment: readonly Assignment[];
   readonly inheritance: Inheritance;
+  /** True to make the child the leader of a process group of its own. */
+  readonly isGroup: boolean;
 }
 
 /** A started program. */
@@ -49,7 +53,7 @@ export interface ExactChild {
  * @returns the child, or why the system refused, or `no-libc` where no C function can be called
  */
 export function exactSpawn(options: ExactSpawnOptions): ExactChild | SystemError | "no-libc" {
-  const { file, words, environment, inheritance } = options;
+  const { file, words, environment, inheritance, isGroup } = options;
   const c = exactLibc();
   if (c === undefined) return "no-libc";
   const argv = new StringArray(words.map(encodeWord));
@@ -58,7 +62,8 @@ export function exactSpawn(options: ExactSpawnOptions): ExactChild | SystemError
   const attributes = new Uint8Array(attributeSize);
   c.posix_spawnattr_init(attributes);
   c.posix_spawnattr_setsigdefault(attributes, signalsToReset(inheritance));
-  c.posix_spawnattr_setflags(attributes, POSIX_SPAWN_SETSIGDEF);
+  // The group is 0 after init, which means: the child's own pid.
+  c.posix_spawnattr_setflags(attributes, POSIX_SPAWN_SETSIGDEF | (isGroup ? POSIX_SPAWN_SETPGROUP : 0));
   keepAcrossExec(inheritance.descriptors);
   // Installed before the start, so that not even the shortest job's end is missed.
   const reaper = new Reaper();
@@ -97,12 +102,12 @@ function signalsToReset({ ignoredSignals }: Inheritance): Uint8Array {
 /** The environment of this process in its own bytes, with the assignments on top. */
 function environmentBytes(environment: readonly Assignment[]): Uint8Array[] {
   if (environment.length === 0) return inheritedVariables();
-  const replaced = new Set(environment.map(({ name }) => name));
+  const replaced = new Map(environment.map(({ name, value }) => [name, value])); // the last of a name counts
   const entries = inheritedVariables().filter((entry) => {
     const text = decodeWord(entry);
     return !replaced.has(text.slice(0, Math.max(0, text.indexOf("="))));
   });
-  return [...entries, ...environment.map(({ name, value }) => encodeWord(`${name}=${value}`))];
+  return [...entries, ...Array.from(replaced, ([name, value]) => encodeWord(`${name}=${value}`))];
 }
 
 function inheritedVariables(): Uint8Array[] {

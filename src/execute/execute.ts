@@ -3,7 +3,7 @@
  */
 import type { Found } from "./find-program.ts";
 
-export { type LocalRun, prepareLocal } from "./local.ts";
+export { type LocalRun, prepareLocal, type StopRequest } from "./local.ts";
 
 /** {@link Found}, loaded only where somebody asks: running a job needs no search of our own. */
 export async function findProgram(program: string, searchPath: string | undefined): Promise<Found> {

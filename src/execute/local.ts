@@ -11,6 +11,21 @@ import { readFileStart } from "../system/files.ts";
 import { type SystemError, thrownSystemError } from "../system/libc.ts";
 import { type Inheritance, ownByLibrary, SignalForwarder, setPriority } from "../system/process.ts";
 
+/** How a run may be ended before its time. */
+export interface StopRequest {
+  /** When it is aborted, the job's whole process group gets TERM, and KILL after the grace. */
+  readonly signal: AbortSignal;
+  readonly graceMs: number;
+}
+
+/** What is asked of a run besides the job. */
+export interface LocalOptions {
+  /** What the caller left, read before anything was opened. */
+  readonly inheritance: Inheritance;
+  /** Undefined: nothing ends the job but itself; then it stays in the caller's process group. */
+  readonly stop: StopRequest | undefined;
+}
+
 /** A job made ready by {@link prepareLocal}. */
 export interface LocalRun {
   /** Starts the job and waits for its end, however long that takes. */
@@ -19,12 +34,9 @@ export interface LocalRun {
   readonly warnings: readonly string[];
 }
 
-/**
- * Makes ready to run a job: from here on signals are kept for it, and this process has its priority.
- * @param inheritance what the caller left, read before anything was opened
- */
-export function prepareLocal(job: Job, inheritance: Inheritance): LocalRun {
-  const signals = new SignalForwarder(inheritance.ignoredSignals);
+/** Makes ready to run a job: from here on signals are kept for it, and this process has its priority. */
+export function prepareLocal(job: Job, options: LocalOptions): LocalRun {
+  const signals = new SignalForwarder(options.inheritance.ignoredSignals);
   const warnings: string[] = [];
   const refused = setPriority(job.niceLevel);
   if (refused !== undefined) {
@@ -32,7 +44,7 @@ export function prepareLocal(job: Job, inheritance: Inheritance): LocalRun {
       `can't set the priority to nice_level ${job.niceLevel}: ${refused.text}: going on at the present priority`,
     );
   }
-  return { warnings, run: () => run(job, inheritance, signals) };
+  return { warnings, run: () => run(job, options, signals) };
 }
 
 /** One way of starting the job; a second one may follow from the reason why the first one failed. */
@@ -47,15 +59,22 @@ interface Child {
   readonly ended: Promise<Outcome>;
 }
 
-async function run(job: Job, inheritance: Inheritance, signals: SignalForwarder): Promise<Outcome> {
+async function run(job: Job, options: LocalOptions, signals: SignalForwarder): Promise<Outcome> {
+  const { stop } = options;
   const words = argvOf(job.command);
-  const isExact = needsExactSpawn(job, words, inheritance);
+  const isExact = stop !== undefined || needsExactSpawn(job, words, options.inheritance);
   let attempt: Attempt = { words, file: undefined };
   for (;;) {
-    const started = isExact ? await startExactly(job, attempt, inheritance) : startPlainly(job, attempt);
+    const started = isExact ? await startExactly(job, attempt, options) : startPlainly(job, attempt);
     if (!("code" in started)) {
-      signals.to(started.pid);
-      const outcome = await started.ended;
+      signals.to(started.pid, { isGroup: stop !== undefined });
+      if (stop === undefined) {
+        const outcome = await started.ended;
+        signals.stop();
+        return outcome;
+      }
+      const { endGroupOnStop } = await import("./process-group.ts");
+      const outcome = await endGroupOnStop(started.pid, started.ended, stop);
       signals.stop();
       return outcome;
     }
@@ -71,8 +90,11 @@ function needsExactSpawn(job: Job, words: readonly string[], inheritance: Inheri
   if (inheritance.hasClosedStream || inheritance.descriptors.length > 0) return true;
   if (words.some(isRaw) || hasOddFolder(searchPathOf(job, process.env["PATH"]))) return true;
   if (job.environment.length === 0) return false;
-  const parts = [...job.environment.map(({ value }) => value), ...Object.entries(process.env).flat()];
-  return parts.some((part) => part !== undefined && (isRaw(part) || part.includes("\ufffd")));
+  for (const { value } of job.environment) if (isRaw(value)) return true;
+  for (const name in process.env) {
+    if (name.includes("\ufffd") || process.env[name]?.includes("\ufffd")) return true;
+  }
+  return false;
 }
 
 /** True for a PATH with an empty or relative folder, which the runtime's search passes over or makes absolute. */
@@ -81,12 +103,13 @@ function hasOddFolder(path: string | undefined): boolean {
 }
 
 /** By the runtime's own spawn. */
-function startPlainly(job: Job, { words, file }: Attempt): Child | SystemError {
+function startPlainly(job: Job, { words, file }: Attempt, isDetached = false): Child | SystemError {
   const [program = "", ...args] = words;
   try {
     const child = Bun.spawn([file ?? program, ...args], {
       argv0: program,
       stdio: ["inherit", "inherit", "inherit"],
+      detached: isDetached,
       // Without assignments the environment is not mentioned, so that values go on in their very bytes.
       ...(job.environment.length > 0 && { env: environmentOf(job) }),
     });
@@ -108,7 +131,7 @@ function environmentOf(job: Job): Record<string, string | undefined> {
 async function startExactly(
   job: Job,
   attempt: Attempt,
-  inheritance: Inheritance,
+  { inheritance, stop }: LocalOptions,
 ): Promise<Child | SystemError> {
   const { exactSpawn } = await import("./exact-spawn.ts");
   const { findProgram } = await import("./find-program.ts");
@@ -118,13 +141,16 @@ async function startExactly(
     if (!("path" in found)) return { code: "ENOENT", text: found.problem.message };
     file = found.path;
   }
-  const child = exactSpawn({ file, words: attempt.words, environment: job.environment, inheritance });
+  const { words } = attempt;
+  const isGroup = stop !== undefined;
+  const child = exactSpawn({ file, words, environment: job.environment, inheritance, isGroup });
   if (child !== "no-libc")
     return "code" in child ? child : { pid: child.pid, ended: child.ended.then(fromWaitStatus) };
-  if (!attempt.words.some(isRaw)) {
+  if (!words.some(isRaw)) {
     // Where the caller ignores SIGCHLD, children vanish without a status; a listener of ours ends that.
     process.on("SIGCHLD", () => {});
-    return startPlainly(job, attempt);
+    // A session of its own is more than a group of its own, and all that the runtime has.
+    return startPlainly(job, attempt, isGroup);
   }
   return { code: "ENOSYS", text: "a word is not UTF-8, and without libc its bytes can't be passed on" };
 }

@@ -8,6 +8,8 @@
  * The parser is pure and total: text in, a configuration or a Problem out. What is doubtful but harmless becomes
  * a warning; whatever could make a job run on the wrong machine is a Problem, and then nothing runs.
  */
+import { durationRule, parseDuration } from "../model/duration.ts";
+import { parseIpAddress } from "../model/ip-address.ts";
 import { nearestWord } from "../model/nearest-word.ts";
 import { quoted } from "../model/printable.ts";
 import { Problem } from "../model/problem.ts";
@@ -37,8 +39,37 @@ export interface Conf {
   /** `words`: run as they stand; `joined`: joined with blanks for `/bin/sh -c`, as the older programs did. */
   readonly shell: "words" | "joined";
   readonly logFormat: "default" | "extended";
+  /** What must agree with the state file's word; undefined where nothing is asked. */
+  readonly witnesses: Witnesses | undefined;
+  /** What holds where a witness contradicts the word; `default`: {@link defaultState}. */
+  readonly whenInDoubt: State | "default";
+  /** What becomes of a job whose machine is no longer active. */
+  readonly onPassive: OnPassive;
+  /** How long a job that is stopped may take to end, in milliseconds, before it is killed. */
+  readonly stopGraceMs: number;
   /** The line that sets a key; a key that is not here has its default. */
   readonly lines: Readonly<Partial<Record<ConfKey, number>>>;
+}
+
+/** Whether a job goes on to its end, or is stopped, when its machine is no longer active. */
+export type OnPassive = "finish" | "stop";
+
+/** The witnesses that are asked. Each one that can't be asked, or finds nothing to go by, counts as a contradiction. */
+export interface Witnesses {
+  /** The processes that the state file names as its writer must be alive. */
+  readonly writer: boolean;
+  /** The word must have been written since this boot. */
+  readonly boot: boolean;
+  /** Must be on this machine if the word is active, and must not if it is passive. */
+  readonly address: VirtualAddress | undefined;
+  /** The word must have been written within so many milliseconds. */
+  readonly maxAgeMs: number | undefined;
+}
+
+/** An IP address, as it was written and as its 4 or 16 bytes. */
+export interface VirtualAddress {
+  readonly text: string;
+  readonly bytes: Uint8Array;
 }
 
 /** Every key of rcron.conf with the value it has when it is not set. */
@@ -51,6 +82,13 @@ export const confDefaults = {
   nice_level: "19",
   shell: "words",
   log_format: "default",
+  require_writer: "no",
+  require_boot: "no",
+  require_address: "none",
+  state_max_age: "none",
+  when_in_doubt: "default",
+  on_passive: "finish",
+  stop_grace: "10s",
 } as const;
 
 /** A key of rcron.conf. */
@@ -190,6 +228,20 @@ function prove(
   if (logFormat !== "default" && logFormat !== "extended") {
     return mustBeOneOf("log_format", ["default", "extended"], values, lines, path);
   }
+  const witnesses = proveWitnesses(values, lines, path);
+  if (witnesses instanceof Problem) return witnesses;
+  const whenInDoubt = values.when_in_doubt.toLowerCase();
+  if (whenInDoubt !== "default" && whenInDoubt !== "active" && whenInDoubt !== "passive") {
+    return mustBeOneOf("when_in_doubt", ["default", "passive", "active"], values, lines, path);
+  }
+  const onPassive = values.on_passive.toLowerCase();
+  if (onPassive !== "finish" && onPassive !== "stop") {
+    return mustBeOneOf("on_passive", ["finish", "stop"], values, lines, path);
+  }
+  const stopGraceMs = parseDuration(values.stop_grace);
+  if (stopGraceMs === undefined) {
+    return mustBe("stop_grace", durationRule, values.stop_grace, `${path}:${lines.stop_grace}`);
+  }
   return {
     clusterName,
     stateFile,
@@ -199,8 +251,46 @@ function prove(
     niceLevel,
     shell,
     logFormat,
+    witnesses,
+    whenInDoubt,
+    onPassive,
+    stopGraceMs,
     lines,
   };
+}
+
+/** @returns undefined where no key asks for a witness, as on most machines */
+function proveWitnesses(
+  values: Readonly<Record<ConfKey, string>>,
+  lines: Readonly<Partial<Record<ConfKey, number>>>,
+  path: string,
+): Witnesses | undefined | Problem {
+  const { require_writer: writer, require_boot: boot } = values;
+  let { require_address: address, state_max_age: age } = values;
+  if (address.toLowerCase() === "none") address = "none";
+  if (age.toLowerCase() === "none") age = "none";
+  if (writer === "no" && boot === "no" && address === "none" && age === "none") return undefined;
+  for (const key of ["require_writer", "require_boot"] as const) {
+    const value = values[key].toLowerCase();
+    if (value !== "yes" && value !== "no") return mustBeOneOf(key, ["yes", "no"], values, lines, path);
+  }
+  const bytes = address === "none" ? undefined : parseIpAddress(address);
+  // 0.0.0.0 and :: are nobody's; the kernel would say that they are here.
+  if (address !== "none" && !bytes?.some((byte) => byte !== 0)) {
+    const hint = "one address without a prefix length, such as 192.0.2.10 or 2001:db8::10; or none";
+    return mustBe("require_address", "an IP address", address, `${path}:${lines.require_address}`, hint);
+  }
+  const maxAgeMs = age === "none" ? undefined : parseDuration(age);
+  if (age !== "none" && maxAgeMs === undefined) {
+    return mustBe("state_max_age", `${durationRule}, or none`, age, `${path}:${lines.state_max_age}`);
+  }
+  const witnesses = {
+    writer: writer.toLowerCase() === "yes",
+    boot: boot.toLowerCase() === "yes",
+    address: bytes && { text: address, bytes },
+    maxAgeMs,
+  };
+  return witnesses.writer || witnesses.boot || bytes || maxAgeMs ? witnesses : undefined;
 }
 
 /** The name in `table` for LOG_CRON, log_cron and cron alike. */

@@ -7,10 +7,34 @@ import type { Verdict } from "../model/state.ts";
 import { readFileStart } from "../system/files.ts";
 import type { SystemError } from "../system/libc.ts";
 import { type Conf, confSizeLimit, defaultConf, defaultConfPath, parseConf } from "./conf.ts";
-import { type StateReading, showContent } from "./state-file.ts";
+import { readState, type StateReading, showContent } from "./state-file.ts";
+import { askWitnesses, contradictions, type Testimony } from "./witnesses.ts";
 
-export { type Conf, type ConfKey, confDefaults, defaultConfPath, parseConf } from "./conf.ts";
-export { parseState, readState, type StateReading } from "./state-file.ts";
+export {
+  type Conf,
+  type ConfKey,
+  confDefaults,
+  defaultConfPath,
+  type OnPassive,
+  parseConf,
+  type Witnesses,
+} from "./conf.ts";
+export {
+  parseState,
+  parseStateFile,
+  readState,
+  type StateReading,
+  secondDefaultStateFile,
+  stateFileLimit,
+} from "./state-file.ts";
+export {
+  ageOf,
+  askWitnesses,
+  type Contradiction,
+  contradictions,
+  type Testimony,
+  type WordReading,
+} from "./witnesses.ts";
 
 /** A configuration and where it came from. */
 export interface LoadedConf {
@@ -65,18 +89,42 @@ function decode(bytes: Uint8Array, path: string): string | Problem {
   }
 }
 
+/** Reads the state file, asks the witnesses, and decides. */
+export function judge(conf: Conf): Verdict {
+  return decide(conf, readState(conf.stateFile));
+}
+
 /**
- * The verdict for what a state file said. Pure: the same reading always gives the same verdict.
+ * The verdict for what a state file said. With `testimony` it is pure: the same reading and the same testimony always
+ * give the same verdict. Without it, the witnesses are asked where the configuration names some, or the word has an end.
  * @see docs/compatibility.md "state file content", "state file unreadable", "state file corrupted"
+ * @see docs/verdicts.md
  */
-export function decide(conf: Pick<Conf, "defaultState">, reading: StateReading): Verdict {
+export function decide(
+  conf: Pick<Conf, "defaultState" | "whenInDoubt" | "witnesses">,
+  reading: StateReading,
+  testimony?: Testimony,
+): Verdict {
   const stateFile = reading.path;
   if (reading.kind === "word") {
-    const sentence = `the state file ${stateFile} says ${reading.state}`;
-    return { state: reading.state, reason: "state-file", sentence, stateFile, isDefault: false };
+    const { state, provenance } = reading;
+    const epoch = provenance.epoch ?? 0;
+    const says = `the state file ${stateFile} says ${state}`;
+    if (conf.witnesses !== undefined || provenance.validUntilMs !== undefined) {
+      const heard = testimony ?? askWitnesses(conf.witnesses, reading);
+      const [first] = contradictions(reading, conf.witnesses, heard);
+      if (first !== undefined) {
+        const { whenInDoubt, defaultState } = conf;
+        const held = whenInDoubt === "default" ? defaultState : whenInDoubt;
+        const key = whenInDoubt === "default" ? "default_state" : "when_in_doubt";
+        const sentence = `${says}, but ${first.but}: in doubt, going on with ${key} (${held})`;
+        return { state: held, reason: first.reason, sentence, stateFile, isDefault: true, epoch };
+      }
+    }
+    return { state, reason: "state-file", sentence: says, stateFile, isDefault: false, epoch };
   }
   const goingOn = `going on with default_state (${conf.defaultState})`;
-  const byDefault = { state: conf.defaultState, stateFile, isDefault: true };
+  const byDefault = { state: conf.defaultState, stateFile, isDefault: true, epoch: 0 };
   if (reading.kind === "corrupted") {
     const sentence = `corrupted state file ${stateFile}: ${showContent(reading.content)}, and must say active or passive: ${goingOn}`;
     return { ...byDefault, reason: "state-corrupted", sentence };

@@ -18,6 +18,27 @@ export interface Job {
   readonly niceLevel: number;
 }
 
+/** What a job is told of its run, so that it can fence its own writes and know its own kind. */
+export interface RunFacts {
+  readonly cluster: string;
+  /** Grows with every change of state; 0 where the state file tells none. */
+  readonly stateEpoch: number;
+  readonly runId: string;
+  /** When the run was due, or the moment of its start. */
+  readonly dueAtMs: number;
+}
+
+/** The facts as the job's environment has them. */
+export function environmentOf({ cluster, stateEpoch, runId, dueAtMs }: RunFacts): Assignment[] {
+  const minute = new Date(dueAtMs - (dueAtMs % 60_000)).toISOString().slice(0, "2026-11-21T03:00:00".length);
+  return [
+    { name: "RCRON_CLUSTER", value: cluster },
+    { name: "RCRON_STATE_EPOCH", value: String(stateEpoch) },
+    { name: "RCRON_RUN_ID", value: runId },
+    { name: "RCRON_TICK", value: `${minute}Z` },
+  ];
+}
+
 /** `NAME=value`. */
 export interface Assignment {
   readonly name: string;

@@ -6,6 +6,7 @@
  * @see docs/compatibility.md "the lines"
  */
 import { isSuccess, type Outcome } from "./outcome.ts";
+import type { Provenance } from "./provenance.ts";
 import type { State, VerdictReason } from "./state.ts";
 
 /** What the extended format tells besides; undefined for the default format. */
@@ -23,9 +24,10 @@ export interface LineContext {
   readonly extension: Extension | undefined;
 }
 
-/** The extended format's keys for a new run, which gets an id: eight hexadecimal digits. */
-export function extendLine(jobName: string, reason: VerdictReason): Extension {
-  return { jobName, runId: crypto.randomUUID().slice(0, 8), reason };
+/** An id for a new run: sixteen random hexadecimal digits. */
+export function newRunId(): string {
+  const uuid = crypto.randomUUID();
+  return uuid.slice(0, 8) + uuid.slice(24, 32); // the digits between them are not all random
 }
 
 /** The machine is passive, and the job is not run. */
@@ -38,19 +40,65 @@ export function startLine(context: LineContext): string {
   return line(context, "active", "start");
 }
 
-/**
- * The job has ended.
- * @param durationMs its wall-clock time; the line tells whole seconds, as ever
- */
-export function endLine(context: LineContext, outcome: Outcome, durationMs: number): string {
+/** The machine is no longer active, and the job is being stopped for that. */
+export function stopLine(context: LineContext, reason: VerdictReason): string {
+  const { extension } = context;
+  if (extension === undefined) return line(context, "passive", `stop reason=${reason}`);
+  return line({ ...context, extension: { ...extension, reason } }, "passive", "stop");
+}
+
+/** What {@link endLine} tells. */
+export interface End {
+  readonly outcome: Outcome;
+  /** The job's wall-clock time; the line tells whole seconds, as ever. */
+  readonly durationMs: number;
+  /** The machine's, as far as this run knows. */
+  readonly state: State;
+}
+
+/** The job has ended. */
+export function endLine(context: LineContext, { outcome, durationMs, state }: End): string {
   const status = isSuccess(outcome) ? "ok" : "fail";
   const how = outcome.kind === "signalled" ? `signal=${outcome.signal}` : `exit=${outcome.exitCode}`;
-  return line(context, "active", `${status} dur=${Math.floor(durationMs / 1000)}`, how);
+  return line(context, state, `${status} dur=${Math.floor(durationMs / 1000)}`, how);
 }
 
 /** `--generate` wrote the state file. */
 export function generateLine(clusterName: string, state: State, stateFile: string): string {
   return `cluster=${clusterName} state=${state} status=generate file=${stateFile}`;
+}
+
+/** What {@link setLine} tells. */
+export interface SetContext {
+  readonly clusterName: string | undefined;
+  readonly isWritten: boolean;
+  readonly word: State;
+  readonly previousWord: State | undefined;
+  readonly provenance: Provenance;
+  readonly stateFile: string;
+}
+
+/** Whoever elects has spoken: the state file was written, or the speaker was overtaken by a newer one. */
+export function setLine({
+  clusterName,
+  isWritten,
+  word,
+  previousWord,
+  provenance,
+  stateFile,
+}: SetContext): string {
+  const { epoch, instance, event, writer } = provenance;
+  const status = isWritten ? "set" : "overtaken";
+  const keys: readonly [string, string | number | undefined][] = [
+    ["was", previousWord ?? "unknown"],
+    ["epoch", epoch],
+    ["instance", instance],
+    ["event", event],
+    ["writer", writer?.replaceAll(" ", ",")],
+    ["file", stateFile],
+  ];
+  const told = keys.map(([key, value]) => (value === undefined ? "" : ` ${key}=${value}`)).join("");
+  return `cluster=${clusterName ?? "unknown"} state=${word} status=${status}${told}`;
 }
 
 function line(

@@ -5,8 +5,30 @@
 /** The word. */
 export type State = "active" | "passive";
 
-/** Why the verdict is what it is; each has one sentence, in {@link Verdict.sentence}. */
-export type VerdictReason = "state-file" | "state-missing" | "state-unreadable" | "state-corrupted";
+/** Why the verdict is what it is; each has one sentence, in {@link Verdict.sentence}. docs/verdicts.md has the table. */
+export type VerdictReason =
+  /** The state file's word holds, and no witness contradicts it. */
+  | "state-file"
+  /** There is no usable word; `default_state` holds. */
+  | "state-missing"
+  | "state-unreadable"
+  | "state-corrupted"
+  /** There is a word, and a witness contradicts it; `when_in_doubt` holds. */
+  | DoubtReason;
+
+/** What contradicts a word, in the order in which it is asked. */
+export type DoubtReason =
+  | "state-expired"
+  | "boot-differs"
+  | "boot-unknown"
+  | "writer-dead"
+  | "writer-stopped"
+  | "writer-unknown"
+  | "address-missing"
+  | "address-present"
+  | "address-unknown"
+  | "state-too-old"
+  | "state-age-unknown";
 
 /** Whether a job may run here, and why. */
 export interface Verdict {
@@ -16,6 +38,8 @@ export interface Verdict {
   readonly sentence: string;
   /** The file that was asked last. */
   readonly stateFile: string;
-  /** True where the state file gave no usable word and `default_state` decided. */
+  /** True where the word was missing or in doubt, so that `default_state` or `when_in_doubt` decided. */
   readonly isDefault: boolean;
+  /** The state file's epoch; 0 where it tells none. */
+  readonly epoch: number;
 }

@@ -77,6 +77,32 @@ function readFileStartWithoutLibc(path: string, limit: number): FileStart {
   }
 }
 
+/** When a file's content was last changed, in milliseconds since 1970; undefined where it can't be told. */
+export function modifiedAtMs(path: string): number | undefined {
+  try {
+    return process.getBuiltinModule("node:fs").statSync(path).mtimeMs;
+  } catch {
+    return undefined; // Gone, or not for us to see: undefined is the answer.
+  }
+}
+
+/**
+ * Makes a folder, and those above it, where they are missing, with mode 0755.
+ * Whatever the umask, or others could not read what is in it.
+ * @throws the system's error
+ */
+export function makeFolder(folder: string): void {
+  const fs = process.getBuiltinModule("node:fs");
+  const missing: string[] = [];
+  for (let each = folder; each !== "" && !fs.existsSync(each); each = each.slice(0, each.lastIndexOf("/"))) {
+    missing.unshift(each);
+  }
+  for (const each of missing) {
+    // Undefined where somebody else has made it meanwhile; then it is theirs.
+    if (fs.mkdirSync(each, { recursive: true }) !== undefined) fs.chmodSync(each, 0o755);
+  }
+}
+
 /**
  * Replaces a file in one step: whoever reads it sees the old content or the new one, whole, even after a power cut.
  * The content is written to a new file beside it, with a name that can't be guessed, flushed, and renamed.
@@ -99,12 +125,7 @@ export async function writeFileAtomically(path: string, content: string, mode: n
     if (old !== undefined && !old.isFile() && !old.isSymbolicLink() && !old.isDirectory()) {
       throw new Problem("invalid", `${path} must be a regular file: it is a device, a FIFO or a socket`);
     }
-    const firstMade = fs.mkdirSync(folder, { recursive: true });
-    // Whatever the umask, or others could not read what is in it.
-    for (let each = folder; firstMade !== undefined && each.length >= firstMade.length; ) {
-      fs.chmodSync(each, 0o755);
-      each = each.slice(0, each.lastIndexOf("/"));
-    }
+    makeFolder(folder);
     const fd = fs.openSync(temporary, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0o600);
     made = true;
     try {

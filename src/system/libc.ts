@@ -55,6 +55,25 @@ function openWait() {
   });
 }
 
+function openWitness() {
+  return openLibc({
+    recv: { args: [i32, ptr, u64, i32], returns: i64 },
+  });
+}
+
+function openLock() {
+  return openLibc({
+    flock: { args: [i32, i32], returns: i32 },
+    clock_gettime: { args: [i32, ptr], returns: i32 },
+  });
+}
+
+function openClock() {
+  return openLibc({
+    adjtimex: { args: [ptr], returns: i32 },
+  });
+}
+
 function openLaunch() {
   return openLibc({
     setpriority: { args: [i32, u32, i32], returns: i32 },
@@ -96,6 +115,12 @@ function once<Calls>(open: () => Calls): () => Calls | undefined {
 export const libc = once(openBasic);
 /** What a last wait for the log needs. */
 export const waitLibc = once(openWait);
+/** What asking the kernel for an address needs. */
+export const witnessLibc = once(openWitness);
+/** What a lock needs, and the order of those who want it. */
+export const lockLibc = once(openLock);
+/** What asking after the clock's keeper needs. */
+export const clockLibc = once(openClock);
 /** What starting a job needs besides. */
 export const launchLibc = once(openLaunch);
 /** What starting a job needs where the runtime's own spawn would change something (execute/exact-spawn.ts). */

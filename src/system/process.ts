@@ -161,6 +161,7 @@ export function setPriority(niceLevel: number): SystemError | undefined {
  */
 export class SignalForwarder {
   #pid: number | undefined;
+  #isGroup = false;
   readonly #early: ForwardedSignal[] = [];
 
   /** @param except signal numbers to leave alone: the caller ignores them, and so shall the job */
@@ -171,9 +172,13 @@ export class SignalForwarder {
     }
   }
 
-  /** From here on the job is there. */
-  to(pid: number): void {
+  /**
+   * From here on the job is there.
+   * @param isGroup true where it leads a process group of its own, and all of that is meant
+   */
+  to(pid: number, { isGroup }: { readonly isGroup: boolean }): void {
     this.#pid = pid;
+    this.#isGroup = isGroup;
     for (const signal of this.#early.splice(0)) this.#forward(signal);
   }
 
@@ -184,6 +189,7 @@ export class SignalForwarder {
 
   #forward(signal: ForwardedSignal): void {
     if (this.#pid === undefined) this.#early.push(signal);
+    else if (this.#isGroup) sendSignal(-this.#pid, signal);
     else if (!(isFromKeyboard(signal) && isForeground())) sendSignal(this.#pid, signal);
   }
 }

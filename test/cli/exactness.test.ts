@@ -3,19 +3,21 @@
  * group and all else that Linux tells of a process. Each caller runs one witness twice, bare and behind rcron.
  */
 import { expect, test } from "bun:test";
-import { mkdirSync, writeFileSync } from "node:fs";
+import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describeWith } from "../support/debian.ts";
 import { type Ended, shell, temporaryFolder } from "../support/program.ts";
 
 const witness = `#!/bin/sh
+pwd -P
 grep -aE '^(Umask|Sig(Blk|Ign|Cgt)|Cap|NoNewPrivs|Seccomp|Uid|Gid|Groups|Cpus_allowed_list|THP_enabled|CoreDumping)' /proc/self/status
 cat /proc/self/limits /proc/self/oom_score_adj /proc/self/coredump_filter /proc/self/personality /proc/self/cgroup
 cut -d' ' -f5-8,18,19,40,41 /proc/self/stat | awk '{ $1 = ($1 == $2) ? "group is session" : "group of its own"; $2 = ""; print }'
 ls -l /proc/self/fd | sed -n 's/.* \\([0-9]* -> .*\\)/\\1/p' | sed -e 's/[0-9]*\\/fd$/PID\\/fd/' -e 's/pipe:.*/pipe/' -e 's/socket:.*/socket/'
 grep -h flags /proc/self/fdinfo/0 /proc/self/fdinfo/1 2>&1
-tr '\\0' '\\n' </proc/self/environ | LC_ALL=C sort | od -An -c
-pwd -P; echo "[$0]"; for word; do echo "[$word]"; done
+cat /proc/self/environ | tr '\\0' '\\n' | LC_ALL=C sort | grep -av ^_= >"\${0%/*}/environment"
+cd "\${0%/*}" && LC_ALL=C grep -ac ^RCRON_ environment >facts; LC_ALL=C grep -av ^RCRON_ environment | od -An -c
+echo "[$0]"; for word; do echo "[$word]"; done
 `;
 
 /** Python ignores SIGPIPE and SIGXFSZ itself; what a caller did with those two can't be known (docs/limits.md). */
@@ -68,7 +70,8 @@ const callers: readonly (readonly [claim: string, line: string])[] = [
 ];
 
 /** Needs root. */
-const asAnother = "chmod 755 .; setpriv --reuid 65534 --regid 65534 --clear-groups %";
+const asAnother =
+  "chmod 777 .; rm -f environment facts; setpriv --reuid 65534 --regid 65534 --clear-groups %";
 
 /** What the witness tells behind a caller: bare, and behind rcron. */
 async function witnessed(line: string): Promise<{ bare: Ended; wrapped: Ended }> {
@@ -83,7 +86,11 @@ async function witnessed(line: string): Promise<{ bare: Ended; wrapped: Ended }>
   const rcron = `"$(command -v rcron)" --conf ${at("a.conf")}`;
   const inPlace = (command: string) =>
     shell(`exec 8<>pipe; ${line.replace("%", command)}`, { cwd: work.path });
-  return { bare: await inPlace(at("witness")), wrapped: await inPlace(`${rcron} ${at("witness")}`) };
+  const bare = await inPlace(at("witness"));
+  const wrapped = await inPlace(`${rcron} ${at("witness")}`);
+  // The one addition: what the job is told of its run.
+  expect(readFileSync(at("facts"), "utf8")).toBe("4\n");
+  return { bare, wrapped };
 }
 
 describeWith("the job sees what it would have seen without the prefix", ["python3", "setpriv"], () => {

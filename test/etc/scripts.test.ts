@@ -8,9 +8,13 @@ import { etc, run } from "../support/private-host.ts";
 
 const scripts = [
   "rcron.init",
-  ...readdirSync(join(etc, "keepalived"))
-    .filter((name) => name.endsWith(".sh"))
-    .map((name) => `keepalived/${name}`),
+  "pacemaker/rcron",
+  "heartbeat/rcron",
+  ...["keepalived", "ucarp"].flatMap((folder) =>
+    readdirSync(join(etc, folder))
+      .filter((name) => name.endsWith(".sh"))
+      .map((name) => `${folder}/${name}`),
+  ),
 ];
 const others = [
   "rcron.conf.example",
@@ -19,6 +23,7 @@ const others = [
   "keepalived/two-machines.conf",
   "keepalived/three-machines.conf",
   "keepalived/unicast.conf",
+  "keepalived/fifo.conf",
 ];
 
 describeWith("shellcheck", ["shellcheck"], () => {
@@ -42,7 +47,7 @@ describe("etc/", () => {
     const lines = text.split("\n");
     const end = lines.findIndex((line) => !line.startsWith("#"));
     const opening = lines.slice(0, file === "rcron.init" ? 30 : end).join("\n");
-    expect(opening).toMatch(/^# Goes to: {2}\/etc\//m);
+    expect(opening).toMatch(/^# Goes to: {2}\/(etc|usr\/lib\/ocf)\//m);
     expect(opening).toMatch(/^# (Check|By hand): /m);
   });
 });

@@ -25,7 +25,19 @@ const confText = fc.oneof(
         fc.constantFrom("=", " = ", ":", " ", "\t", "", "==", "\0"),
         fc.oneof(
           fc.string({ unit: "binary" }),
-          fc.constantFrom("active", '"', "'x'", "19", "-21", "LOG_CRON", "/run/s"),
+          fc.constantFrom(
+            "active",
+            '"',
+            "'x'",
+            "19",
+            "-21",
+            "LOG_CRON",
+            "/run/s",
+            "yes",
+            "None",
+            "90s",
+            "::1",
+          ),
         ),
         fc.constantFrom("\n", "\r\n", "\r", ""),
       ),
@@ -48,6 +60,14 @@ describe("parseConf()", () => {
         expect(conf.niceLevel).toBeWithin(-20, 20);
         expect(conf.stateFile).toStartWith("/");
         expect(["active", "passive"]).toContain(conf.defaultState);
+        expect(["active", "passive", "default"]).toContain(conf.whenInDoubt);
+        expect(conf.stopGraceMs).toBeWithin(1000, 1000 * 86_400_000 + 1);
+        if (conf.witnesses !== undefined) {
+          const { writer, boot, address, maxAgeMs } = conf.witnesses;
+          expect(writer || boot || address !== undefined || maxAgeMs !== undefined).toBe(true);
+          if (address !== undefined) expect([4, 16]).toContain(address.bytes.length);
+          if (maxAgeMs !== undefined) expect(maxAgeMs).toBeWithin(1000, 1000 * 86_400_000 + 1);
+        }
         expect(conf.clusterName).not.toMatch(/[\x00-\x08\x0a-\x1f\x7f]/);
         for (const warning of warnings) expect(warning).not.toMatch(/[\x00-\x1f\x7f]/);
       }),
@@ -66,10 +86,46 @@ describe("parseConf()", () => {
         niceLevel: 19,
         shell: "words",
         logFormat: "default",
+        witnesses: undefined,
+        whenInDoubt: "default",
+        onPassive: "finish",
+        stopGraceMs: 10_000,
         lines: {},
       },
       warnings: [],
     });
+  });
+
+  const proven = (text: string) => {
+    const parsed = parseConf(text, "f");
+    if (parsed instanceof Problem) throw parsed;
+    return parsed.conf;
+  };
+  const nobody = { writer: false, boot: false, address: undefined, maxAgeMs: undefined };
+  const vip = { text: "192.0.2.10", bytes: new Uint8Array([192, 0, 2, 10]) };
+
+  test.each([
+    ["require_writer = yes", { ...nobody, writer: true }],
+    ["require_writer = YES\nrequire_boot = Yes", { ...nobody, writer: true, boot: true }],
+    ["require_boot = yes\nrequire_writer = NO", { ...nobody, boot: true }],
+    ["require_address = 192.0.2.10", { ...nobody, address: vip }],
+    ["require_address = '::ffff:192.0.2.10'", { ...nobody, address: { ...vip, text: "::ffff:192.0.2.10" } }],
+    ["state_max_age = 90s", { ...nobody, maxAgeMs: 90_000 }],
+    ["state_max_age: 1000d", { ...nobody, maxAgeMs: 86_400_000_000 }],
+    ["require_writer = No\nrequire_boot = NO\nrequire_address = None\nstate_max_age = NONE", undefined],
+  ])("%p: which witnesses it asks", (text, witnesses) => {
+    expect(proven(text).witnesses).toEqual(witnesses);
+  });
+
+  test.each([
+    ["when_in_doubt = Passive", { whenInDoubt: "passive" }],
+    ["when_in_doubt active", { whenInDoubt: "active" }],
+    ["when_in_doubt = default", { whenInDoubt: "default" }],
+    ["on_passive = STOP", { onPassive: "stop" }],
+    ["stop_grace = 1s", { stopGraceMs: 1000 }],
+    ["stop_grace = 5m", { stopGraceMs: 300_000 }],
+  ])("%p is understood", (text, part) => {
+    expect(proven(text)).toMatchObject(part as object);
   });
 
   test("etc/rcron.conf.example sets every key to its default, without a warning", () => {
@@ -85,5 +141,13 @@ describe("parseConf()", () => {
   test("an unknown facility is answered with the nearest one", () => {
     const parsed = parseConf("syslog_facility = LOG_CORN\n", "f");
     expect(parsed).toHaveProperty("hint", "did you mean LOG_CRON?");
+  });
+
+  test("an address with a prefix length is answered with what one looks like", () => {
+    const parsed = parseConf("require_address = 192.0.2.10/24\n", "f");
+    expect(parsed).toHaveProperty(
+      "hint",
+      expect.stringContaining("without a prefix length, such as 192.0.2.10"),
+    );
   });
 });

@@ -56,7 +56,7 @@ describe("readState()", () => {
     ]);
     let reads = 0;
     for (; writer.exitCode === null; reads++) {
-      expect(readState(path)).toEqual({ kind: "word", path, state: "passive" });
+      expect(readState(path)).toEqual({ kind: "word", path, state: "passive", provenance: {} });
       await Bun.sleep(0);
     }
     expect(reads).toBeGreaterThan(10);
@@ -75,6 +75,30 @@ describe("readState()", () => {
       await Bun.sleep(0);
     }
     expect([...seen].sort()).toEqual(["active", "passive"]);
+  });
+
+  test("what stands behind the word is read with it, in the file's first 4 kB", () => {
+    using folder = temporaryFolder();
+    const path = join(folder.path, "state");
+    const told = () => {
+      const reading = readState(path);
+      return reading.kind === "word" ? reading.provenance : reading;
+    };
+    writeFileSync(path, "active\nepoch=7\nwriter=jane\n");
+    expect(told()).toEqual({ epoch: 7, writer: "jane" });
+    writeFileSync(path, "Active\r\nepoch=7\r\n\r\n# by hand\r\nwriter=jane");
+    expect(told()).toEqual({ epoch: 7, writer: "jane" });
+    writeFileSync(path, `active\nepoch=7\n${"x".repeat(5000)}\nwriter=jane\n`);
+    expect(told()).toEqual({ epoch: 7 });
+  });
+
+  test("a line that 4 kB cut in two says nothing: half an epoch would be another one", () => {
+    using folder = temporaryFolder();
+    const path = join(folder.path, "state");
+    const filler = "x".repeat(4096 - "active\nepoch=7\n".length - "\nvalid_until=2026".length);
+    writeFileSync(path, `active\nepoch=7\n${filler}\nvalid_until=2026-11-21T12:00:00Z\n`);
+    expect(readState(path)).toMatchObject({ kind: "word", provenance: { epoch: 7 } });
+    expect(readState(path)).not.toHaveProperty("provenance.validUntilMs");
   });
 
   test("a state file of 1 GB is read as fast as any: only its start counts", async () => {

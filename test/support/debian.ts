@@ -16,9 +16,25 @@ const packageOf: Readonly<Record<string, string>> = {
   dma: "dma",
   shellcheck: "shellcheck",
   keepalived: "keepalived",
+  ucarp: "ucarp",
+  "ocf-tester": "resource-agents",
+  xmllint: "libxml2-utils",
+  "/usr/libexec/heartbeat/heartbeat": "heartbeat",
+  corosync: "corosync",
+  pacemakerd: "pacemaker",
+  crm_mon: "pacemaker-cli-utils",
   "systemd-analyze": "systemd",
   "systemd-tmpfiles": "systemd",
   "start-stop-daemon": "dpkg",
+  "dpkg-deb": "dpkg",
+  xz: "xz-utils",
+  "update-rc.d": "init-system-helpers",
+  insserv: "insserv",
+  mandoc: "mandoc",
+  groff: "groff-base",
+  "/usr/share/bash-completion/bash_completion": "bash-completion",
+  zsh: "zsh",
+  fish: "fish",
   unshare: "util-linux",
   flock: "util-linux",
   ip: "iproute2",
@@ -90,7 +106,11 @@ export function installMissingPackages(): string {
     Bun.spawnSync(["install", "-m", "755", "/dev/stdin", policy], {
       stdin: Buffer.from("#!/bin/sh\nexit 101\n"),
     });
-  const done = run(["apt-get", "install", "-y", "-qq", "--no-install-recommends", ...wanted]);
+  const install = (names: readonly string[]) =>
+    run(["apt-get", "install", "-y", "-qq", "--no-install-recommends", ...names]);
+  const done = install(wanted);
+  // One package that this release does not have stops all of them: then each for itself.
+  if (done.exitCode !== 0) for (const name of wanted) install([name]);
   if (ours) Bun.spawnSync(["rm", "-f", policy]);
   const still = wanted.filter((name) =>
     Object.entries(packageOf).some(([program, from]) => from === name && !has(program)),

@@ -25,7 +25,7 @@ export function onPrivateHost(script: string, timeoutMs = 20_000): Promise<Ended
   const prelude = `
 etc='${etc}'
 until_ok() { tries=0; until "$@"; do tries=$((tries + 1)); [ $tries -lt 400 ] || { echo "gave up: $*" >&2; return 1; }; sleep 0.02; done; }
-says() { [ "$(cat "$1" 2>/dev/null)" = "$2" ]; }
+says() { [ "$(head -n 1 "$1" 2>/dev/null)" = "$2" ]; }
 mount -t tmpfs -o mode=755 tmpfs /mnt
 mkdir /mnt/etc /mnt/etc-work /mnt/bin /mnt/bin-work
 mount -t overlay -o lowerdir=/etc,upperdir=/mnt/etc,workdir=/mnt/etc-work overlay /etc

@@ -1,0 +1,64 @@
+/**
+ * Other processes of this machine: what one is, and whether it is still the same.
+ */
+import type { WriterProcess } from "../model/provenance.ts";
+import { readFileStart } from "./files.ts";
+
+/** `stopped`: it is there, but was halted (SIGSTOP, a debugger's user) and does nothing. */
+export type ProcessLife = "alive" | "stopped" | "dead";
+
+/**
+ * Whether a process that was seen before still lives. A later process with its pid is not it.
+ * Where /proc hides it (hidepid=), a process with that pid counts as alive, because no more can be known.
+ */
+export function lifeOf({ pid, startTicks }: WriterProcess): ProcessLife {
+  const stat = readStat(pid);
+  if (stat === undefined) return exists(pid) ? "alive" : "dead";
+  if (stat.startTicks !== startTicks) return "dead";
+  if (stat.state === "Z" || stat.state === "X") return "dead";
+  return stat.state === "T" ? "stopped" : "alive";
+}
+
+/** What a process is; undefined if there is none, or /proc hides it. */
+export function findProcess(pid: number): (WriterProcess & { readonly parentPid: number }) | undefined {
+  const stat = readStat(pid);
+  if (stat === undefined) return undefined;
+  const { name, startTicks, parentPid } = stat;
+  return { name, pid, startTicks, parentPid };
+}
+
+interface Stat {
+  readonly name: string;
+  readonly state: string;
+  readonly parentPid: number;
+  readonly startTicks: number;
+}
+
+const decoder = new TextDecoder();
+
+function readStat(pid: number): Stat | undefined {
+  const file = readFileStart(`/proc/${pid}/stat`, 1024);
+  if (file.error !== undefined) return undefined;
+  const text = decoder.decode(file.bytes);
+  // PID (NAME) STATE PPID …: the name may hold blanks and parentheses.
+  const open = text.indexOf("(");
+  const close = text.lastIndexOf(")");
+  const fields = text.slice(close + 2).split(" ");
+  const startTicks = Number(fields[19]);
+  if (open < 0 || close < open || !Number.isSafeInteger(startTicks)) return undefined;
+  return {
+    name: text.slice(open + 1, close),
+    state: fields[0] ?? "",
+    parentPid: Number(fields[1]),
+    startTicks,
+  };
+}
+
+function exists(pid: number): boolean {
+  try {
+    process.kill(pid, 0);
+    return true;
+  } catch (error) {
+    return error instanceof Error && "code" in error && error.code === "EPERM";
+  }
+}
