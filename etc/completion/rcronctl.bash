@@ -1,0 +1,72 @@
+# rcronctl.bash: what bash offers behind rcronctl and a TAB.
+#
+# Goes to:  /usr/share/bash-completion/completions/rcronctl   (the package bash-completion loads it when it is wanted)
+# Check:    complete -p rcronctl        after a first TAB; or without that package:  . rcronctl.bash
+
+_rcronctl()
+{
+	local cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD - 1]} word='' words='' options='' i
+	# bash takes --conf=FILE and NAME=FILE for three words.
+	[[ $prev != = ]] || prev=${COMP_WORDS[COMP_CWORD - 2]}
+	cur=${cur#=}
+	COMPREPLY=()
+	if ((COMP_CWORD > 1)); then
+		word=${COMP_WORDS[1]}
+		if [[ $word == state && ${COMP_WORDS[2]} == set ]] && ((COMP_CWORD > 2)); then word='state set'; fi
+		! _rcronctl_value "$prev" || return
+	fi
+
+	case $word in
+	'')
+		words='state follow doctor'
+		options='--help --version'
+		;;
+	state)
+		((COMP_CWORD > 2)) || words='set'
+		options='--conf --is --json --help'
+		;;
+	'state set')
+		words='active passive'
+		options='--conf --state-file --instance --event --writer --writer-pid --valid-for --new-epoch --json --help'
+		;;
+	follow)
+		options='--conf --valid-for --help'
+		if [[ $cur != -* ]]; then # the FIFO, or the state file behind NAME=
+			_rcronctl_files
+			return
+		fi
+		;;
+	doctor) options='--conf --json --help' ;;
+	esac
+	for ((i = 2; i < COMP_CWORD; i++)); do # each option once, and one word
+		options=" $options "
+		options=${options/ "${COMP_WORDS[i]}" / }
+		[[ $word != 'state set' || ${COMP_WORDS[i]} != @(active|passive) ]] || words=''
+	done
+	[[ $cur == -* || -z $words ]] || options=''
+	mapfile -t COMPREPLY < <(compgen -W "$words $options" -- "$cur")
+}
+
+_rcronctl_value() # OPTION; fails where it has none
+{
+	local values=''
+	case $1 in
+	--conf | --state-file) _rcronctl_files ;;
+	--is) values='active passive' ;;
+	--event) values='MASTER BACKUP FAULT STOP DELETED MASTER_RX_LOWER_PRI' ;;
+	--valid-for) values='30s 90s 5m 1h 1d' ;;
+	--writer) mapfile -t COMPREPLY < <(compgen -u -- "$cur") ;;
+	--writer-pid) values=$(cd /proc && printf '%s ' [1-9]*) ;;
+	--instance) ;;
+	*) return 1 ;;
+	esac
+	[[ -z $values ]] || mapfile -t COMPREPLY < <(compgen -W "$values" -- "$cur")
+}
+
+_rcronctl_files()
+{
+	compopt -o filenames 2>/dev/null
+	mapfile -t COMPREPLY < <(compgen -f -- "$cur")
+}
+
+complete -F _rcronctl rcronctl

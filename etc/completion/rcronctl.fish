@@ -1,0 +1,56 @@
+# rcronctl.fish: what fish offers behind rcronctl and a TAB.
+#
+# Goes to:  /usr/share/fish/vendor_completions.d/rcronctl.fish   (or ~/.config/fish/completions/)
+# Check:    complete -C 'rcronctl st'
+
+# The word that has been typed so far: nothing, "state", "state set", ...
+function __rcronctl_word
+    set -l words (commandline -opc)
+    if test (count $words) -lt 2
+        return
+    else if test "$words[2]" = state; and test (count $words) -gt 2; and test "$words[3]" = set
+        echo 'state set'
+    else
+        echo $words[2]
+    end
+end
+
+function __rcronctl_is
+    contains -- "$(__rcronctl_word)" $argv
+end
+
+# True straight behind "state", where "set" may stand.
+function __rcronctl_may_set
+    test (count (commandline -opc)) -eq 2; and __rcronctl_is state
+end
+
+function __rcronctl_lacks_state
+    __rcronctl_is 'state set'; and not string match -qr '^(active|passive)$' -- (commandline -opc)
+end
+
+function __rcronctl_pids
+    string match -r '[0-9]+$' -- /proc/*
+end
+
+complete -c rcronctl -f
+complete -c rcronctl -n '__rcronctl_is ""' -a state -d 'show, or write, what this machine is'
+complete -c rcronctl -n '__rcronctl_is ""' -a follow -d 'read the notify FIFO of keepalived'
+complete -c rcronctl -n '__rcronctl_is ""' -a doctor -d 'say what would go wrong on this machine'
+complete -c rcronctl -n '__rcronctl_is ""' -l version -d 'show the version'
+complete -c rcronctl -l help -s h -d 'show the help'
+
+complete -c rcronctl -n 'not __rcronctl_is ""' -l conf -r -F -d 'the configuration'
+complete -c rcronctl -n '__rcronctl_is state "state set" doctor' -l json -d 'print JSON'
+complete -c rcronctl -n '__rcronctl_is state' -l is -x -a 'active passive' -d 'print nothing: exit 0 if the verdict is this word'
+complete -c rcronctl -n '__rcronctl_may_set' -a set -d 'write the word of this machine'
+
+complete -c rcronctl -n '__rcronctl_lacks_state' -a active -d 'jobs run on this machine'
+complete -c rcronctl -n '__rcronctl_lacks_state' -a passive -d 'this machine stands by'
+complete -c rcronctl -n '__rcronctl_is "state set"' -l state-file -r -F -d 'write this file'
+complete -c rcronctl -n '__rcronctl_is "state set"' -l instance -x -d 'the VRRP instance or group that the word is for'
+complete -c rcronctl -n '__rcronctl_is "state set"' -l event -x -a 'MASTER BACKUP FAULT STOP DELETED MASTER_RX_LOWER_PRI' -d 'what was told'
+complete -c rcronctl -n '__rcronctl_is "state set"' -l writer -x -a '(__fish_complete_users)' -d 'who says so'
+complete -c rcronctl -n '__rcronctl_is "state set"' -l writer-pid -x -a '(__rcronctl_pids)' -d 'the process that stands behind the word'
+complete -c rcronctl -n '__rcronctl_is "state set"' -l new-epoch -d 'a new epoch even if the word is the old one'
+complete -c rcronctl -n '__rcronctl_is "state set" follow' -l valid-for -x -a '30s 90s 5m 1h 1d' -d 'the word holds so long'
+complete -c rcronctl -n '__rcronctl_is follow' -F
