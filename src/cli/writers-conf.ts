@@ -35,6 +35,8 @@ function salvageStateFile(path: string): string | undefined {
   if (file.error !== undefined || !file.isWhole) return undefined;
   const lines = new TextDecoder().decode(file.bytes).split("\n");
   const own = lines.filter((line) => /^\s*state_file[\s=:]/i.test(line));
+  // Whoever names a configuration means its own file: the default one is written for the default configuration alone.
+  if (own.length === 0 && path !== defaultConfPath) return undefined;
   const parsed = parseConf(own.join("\n"), path);
   return parsed instanceof Problem ? undefined : parsed.conf.stateFile;
 }

@@ -350,15 +350,15 @@ try active --instance "$(printf 'a\\nb')" --writer test --state-file /run/other.
       `${facility} ${severity} ${message}`.replace(/epoch=\d{13}/, "epoch=NOW"),
     );
     const broken =
-      'warning: /etc/rcron/rcron.conf:3: nice_level must be an integer from -20 to 19: got "high": going on with the defaults';
+      'warning: /etc/rcron/rcron.conf:3: nice_level must be an integer from -20 to 19: got "high": going on with';
     expect(said).toEqual([
       "local3 notice cluster=web state=passive status=set was=unknown epoch=NOW instance=RCRON event=BACKUP writer=test file=/var/run/rcron.state",
       "local3 notice cluster=web state=active status=set was=passive epoch=NOW instance=RCRON event=MASTER writer=two,words file=/var/run/rcron.state",
       "local3 notice cluster=web state=passive status=overtaken was=passive epoch=7 writer=later file=/var/run/rcron.state",
       "cron err error: state not set: /var/run/rcron.state must be writable: is a directory",
-      `cron warning ${broken}`,
+      `cron warning ${broken} /run/rcron.state`,
       "cron notice cluster=unknown state=active status=set was=unknown epoch=NOW writer=test file=/run/rcron.state",
-      `cron warning ${broken}`,
+      `cron warning ${broken} /run/other.state`,
       "cron notice cluster=unknown state=active status=set was=unknown epoch=NOW instance=a\\nb writer=test file=/run/other.state",
     ]);
   });
