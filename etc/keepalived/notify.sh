@@ -24,6 +24,7 @@ PATH=${PATH:+$PATH:}/usr/sbin:/usr/bin:/sbin:/bin
 export PATH
 
 rcronctl=${RCRONCTL:-/usr/bin/rcronctl}
+[ -n "${RCRONCTL:-}" ] || [ -x "$rcronctl" ] || rcronctl=/usr/local/bin/rcronctl
 
 # keepalived gives its scripts /dev/null for stderr, so everything goes to syslog as well.
 die() { # EXIT-STATUS MESSAGE
