@@ -181,6 +181,13 @@ writer=$(field writer); old=$(reader "$writer")
 kill -STOP $old; kill -9 $(vrrp)
 until_ok another_reader; until_ok says $state active; kill -CONT $old; until_ok gone $old; tell "slow reader gone"
 
+# The FIFO was not removed, so keepalived believes that it is somebody else's, and keeps it: no end for its reader.
+writer=$(field writer); old=$(reader "$writer"); epoch=$(field epoch); kill -HUP $pid; until_ok another_reader
+${lowerPriority}
+until_ok newer; until_ok gone $old
+one_reader() { has_reader && [ "$(reader "$(field writer)")" != $old ]; }
+until_ok one_reader; tell "reloaded with the same FIFO"
+
 kill -STOP $pid; kill -9 $(vrrp) $pid # neither sees the other go
 until_ok says $state passive; tell "both killed"
 ip -o addr show eth0 | grep -q 192.0.2.200 && echo "both killed: the address stays"
@@ -213,6 +220,10 @@ ip -o addr show eth0 | grep -q 192.0.2.200 && echo "both killed: the address sta
     [
       "slow reader gone: active MASTER, active state-file ",
       "a reader that sees the death late takes nothing from the next",
+    ],
+    [
+      "reloaded with the same FIFO: active MASTER_RX_LOWER_PRI, active state-file ",
+      "two readers for a while: no event is lost, and the later one stands behind the word",
     ],
     ["both killed: passive LOST, passive writer-dead ", "kill -9 of both: the reader writes passive"],
     ["both killed: the address stays", "kill -9 of both: what the address is worth as a witness"],

@@ -3,7 +3,16 @@
  *
  * bed.sh and host.sh do the work in namespaces; here are the folder between them and us, and its files as values.
  */
-import { constants, existsSync, mkdirSync, openSync, readFileSync, writeFileSync, writeSync } from "node:fs";
+import {
+  closeSync,
+  constants,
+  existsSync,
+  mkdirSync,
+  openSync,
+  readFileSync,
+  writeFileSync,
+  writeSync,
+} from "node:fs";
 import { rm } from "node:fs/promises";
 import { join } from "node:path";
 import { type Ended, onPrivateHost, run } from "../support/private-host.ts";
@@ -122,6 +131,7 @@ install -m 755 $etc/keepalived/*.sh /etc/keepalived/rcron/
   async close(): Promise<void> {
     this.tell("net", "end");
     await this.#ended;
+    for (const fifo of this.#fifos.values()) closeSync(fifo);
     await rm(this.#folder, { recursive: true, force: true });
   }
 

@@ -5,7 +5,8 @@
 import { afterAll, beforeAll, expect, test } from "bun:test";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
-import { describeOnPrivateHost, project } from "../support/private-host.ts";
+import { describeWith } from "../support/debian.ts";
+import { describeOnPrivateHost, project, run } from "../support/private-host.ts";
 import { bedNeeds } from "./bed.ts";
 import { faults } from "./faults.ts";
 import { methods } from "./methods.ts";
@@ -89,4 +90,11 @@ test("docs/failover.md has a row for every fault on every topology, and a column
     expect(page).toContain(`\n| ${name} | ${what} | ${healing} |\n`);
     expect(page.split(`\n| ${name} | `).length - 1, name).toBe(1 + on.length);
   }
+});
+
+describeWith("shellcheck", ["shellcheck"], () => {
+  test.each(["bed.sh", "host.sh"])("finds nothing in %s", async (script) => {
+    const { stdout, exitCode } = await run(["shellcheck", join(import.meta.dir, script)]);
+    expect({ stdout, exitCode }).toEqual({ stdout: "", exitCode: 0 });
+  });
 });

@@ -85,7 +85,7 @@ ${remove}
 rm /usr/local/bin/rcron /usr/local/bin/rcrond /usr/local/bin/rcronctl
 rm -r /etc/rcron /etc/keepalived/rcron
 rmdir /etc/keepalived
-rm /run/rcron.state /run/.rcron.state.order
+rm /run/rcron.state /run/.rcron.state.lock
 list_files >/run/out/after
 runs rcron >/run/out/still-running
 `;
