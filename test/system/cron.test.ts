@@ -120,7 +120,9 @@ ${cronRuns({ user: "daemon", environment: ["PATH=/run/bin:/usr/bin:/bin"], lines
     test(`is mailed by cron as without it: ${line}`, async () => {
       const plain = mailAbout(await scene(), command);
       const prefixed = mailAbout(await scene(), `rcron ${command}`);
-      expect(essence({ ...prefixed, body: prefixed.body.replace(/^RCRON_.*\n/gm, "") })).toEqual(essence(plain));
+      expect(essence({ ...prefixed, body: prefixed.body.replace(/^RCRON_.*\n/gm, "") })).toEqual(
+        essence(plain),
+      );
       expect(prefixed.subject).toBe(plain.subject.replace("> ", "> rcron "));
     });
   }
