@@ -76,7 +76,7 @@ async function set(
     log.log(conf?.syslogFacility ?? "LOG_CRON", "LOG_WARNING", `warning: ${warning}`);
   }
   const line = setLine({ ...written, stateFile, clusterName: conf?.clusterName });
-  log.log(conf?.syslogFacility ?? "LOG_CRON", "LOG_NOTICE", line);
+  if (!written.isRepeat) log.log(conf?.syslogFacility ?? "LOG_CRON", "LOG_NOTICE", line);
   await report(written, stateFile, conf, options["json"] === true);
   return 0;
 }

@@ -3,7 +3,7 @@
  * what it refuses in its log alone, and goes on without.
  */
 import type { Examination } from "./finding.ts";
-import type { Election, ScriptCall } from "./keepalived-election.ts";
+import { type Election, type NotifyFifo, placeOf, type ScriptCall } from "./keepalived-election.ts";
 import { type Account, isAbsent, isRefusal, type Machine, octal } from "./machine.ts";
 import { baseOf, folderOf, weaknesses } from "./path-safety.ts";
 import { programOf, type StateWriter } from "./state-writers.ts";
@@ -17,6 +17,8 @@ interface Call {
   readonly machine: Machine;
   readonly exam: Examination;
   readonly call: ScriptCall;
+  /** The FIFO that it reads; undefined for all other scripts. */
+  readonly fifo: NotifyFifo | undefined;
   /** Those of its writes that concern rcron. */
   readonly writers: readonly StateWriter[];
   readonly isSecure: boolean;
@@ -43,6 +45,7 @@ export function checkScripts(
       machine,
       exam,
       call,
+      fifo: fifos.find((fifo) => fifo.call === call),
       writers: writers.filter((writer) => writer.call === call),
       isSecure,
       globalsWhere,
@@ -117,6 +120,7 @@ function scriptFor(keyword: string): string {
 /** Who the script runs as; undefined where that is nobody, and has been said. One cause is one finding, for all scripts. */
 function userOf(context: Call): Account | undefined {
   const { machine, exam, call, isSecure } = context;
+  if (isFifoDropped(context) && call.user === undefined) return undefined;
   if (call.user !== undefined) {
     const { name, where } = call.user;
     const account = machine.account(name);
@@ -139,10 +143,27 @@ function userOf(context: Call): Account | undefined {
   return { name: "root", uid: 0, gid: 0 };
 }
 
-/** A FIFO's script runs as the script_user above it, the others as the last one. */
+/**
+ * keepalived decides on the user of a FIFO and of its reader when it reads their lines, by what it has read so far. The
+ * default user does not exist, so it takes root; but from enable_script_security on it takes nobody, and at a reload
+ * that is still in force from before. Then the FIFO is gone, and the last word stays for ever.
+ */
+function isFifoDropped(context: Call): boolean {
+  const { machine, call, fifo, isSecure } = context;
+  if (fifo === undefined || !isSecure || machine.account(defaultUser) !== undefined) return false;
+  const isOwned = fifo.fifo === undefined || fifo.owner !== undefined;
+  if (isOwned && call.user !== undefined) return false;
+  const keyword = isOwned ? call.keyword : fifo.keyword;
+  const where = isOwned || fifo.fifo === undefined ? call.where : placeOf(fifo.fifo);
+  const what = `${keyword} must stand below script_user, or enable_script_security makes keepalived drop it: at the first reload, if not at once`;
+  blame(context, "keepalived-script-user", what, nameRoot(call), where);
+  return true;
+}
+
+/** A FIFO and its script have the script_user above them, the other scripts the last one. */
 function nameRoot({ keyword }: ScriptCall): string {
-  const isFifo = keyword.endsWith("_script");
-  return `write script_user root into global_defs${isFifo ? `, above ${keyword}` : ""}`;
+  const fifo = /^(.+)_script$/.exec(keyword)?.[1];
+  return `write script_user root into global_defs${fifo === undefined ? "" : `, above ${fifo}`}`;
 }
 
 /** Where the user is named, or would be. */

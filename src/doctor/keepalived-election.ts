@@ -37,6 +37,8 @@ export interface NotifyFifo {
   /** `notify_fifo` or `vrrp_notify_fifo`. */
   readonly keyword: string;
   readonly fifo: Statement | undefined;
+  /** Whose the FIFO is; undefined where keepalived's own default holds, or there is no FIFO. */
+  readonly owner: NamedUser | undefined;
   readonly call: ScriptCall | undefined;
 }
 
@@ -143,8 +145,10 @@ function fifoOf(keyword: string, globals: readonly Statement[]): NotifyFifo[] {
   const [fifo] = named(globals, keyword);
   const [script] = named(globals, `${keyword}_script`);
   if (fifo === undefined && script === undefined) return [];
-  if (script === undefined) return [{ keyword, fifo, call: undefined }];
-  // Unlike the instances' scripts, this one runs as the script_user that stands above it.
-  const above = globals.slice(0, globals.indexOf(script));
-  return [{ keyword, fifo, call: callOf(script, userIn(above, "script_user")) }];
+  // Unlike the instances' scripts, both go by the script_user that stands above them.
+  const userAbove = (statement: Statement) =>
+    userIn(globals.slice(0, globals.indexOf(statement)), "script_user");
+  const [, , own] = fifo?.words ?? [];
+  const owner = fifo && (own === undefined ? userAbove(fifo) : { name: own, where: placeOf(fifo) });
+  return [{ keyword, fifo, owner, call: script && callOf(script, userAbove(script)) }];
 }

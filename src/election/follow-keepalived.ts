@@ -11,6 +11,7 @@
  *   this reader would go on, and take what is meant for the next. So what it reads after its parent's death it puts back.
  *
  * A word that could not be written (a full disk) is tried again every second for as long as keepalived lives.
+ * MASTER_RX_LOWER_PRI, which comes with every advert in a one-way split, begins a new term every ten seconds at most.
  */
 import { printable } from "../model/printable.ts";
 import { Problem } from "../model/problem.ts";
@@ -48,9 +49,12 @@ export interface FollowOptions {
   readonly validForMs: number | undefined;
   /** How often the word is written anew, in milliseconds; undefined: only when it changes. */
   readonly renewMs: number | undefined;
+  /** Not called where nothing was due, as {@link Written.isRepeat} has it. */
   readonly onWritten: (stateFile: string, written: Written) => void;
   /** A sentence for the log. */
   readonly onTrouble: (sentence: string) => void;
+  /** Milliseconds since 1970; without it, the system's clock. */
+  readonly now?: () => number;
 }
 
 /** A line that is longer is none of keepalived's. */
@@ -89,6 +93,7 @@ export async function follow(options: FollowOptions): Promise<void> {
 
 class Follower {
   readonly #options: FollowOptions;
+  readonly #now: () => number;
   readonly #self: string;
   /** The last decision for each state file, for renewals. */
   readonly #decided = new Map<string, StateChange>();
@@ -100,6 +105,7 @@ class Follower {
 
   constructor(options: FollowOptions) {
     this.#options = options;
+    this.#now = options.now ?? Date.now;
     const own = findProcess(process.pid);
     this.#self = own === undefined ? "rcronctl" : nameWriter(own);
     const periodMs = Math.min(retryMs, options.renewMs ?? retryMs);
@@ -188,7 +194,7 @@ class Follower {
           if (current.word === "passive") return undefined;
           const { instance } = current.provenance;
           const change = this.#change(stateFile, "passive", { instance, event: "LOST" });
-          return { word: "passive", provenance: provenanceOf(change, current) };
+          return { word: "passive", provenance: provenanceOf(change, current, this.#now()) };
         }),
       );
       if (!written?.isWritten || isAlive) continue;
@@ -214,14 +220,14 @@ class Follower {
   async #write(change: StateChange): Promise<void> {
     const { stateFile } = change;
     this.#decided.set(stateFile, change);
-    const written = await this.#guard(stateFile, () => writeState(change));
+    const written = await this.#guard(stateFile, () => writeState(change, this.#now));
     if (written === undefined) {
       this.#unwritten.add(stateFile);
       return;
     }
     this.#unwritten.delete(stateFile);
     this.#decided.set(stateFile, { ...change, isNewTerm: false });
-    this.#options.onWritten(stateFile, written);
+    if (!written.isRepeat) this.#options.onWritten(stateFile, written);
   }
 
   /** Writes what could not be written, and all words where they are due to be renewed. */
@@ -240,7 +246,8 @@ class Follower {
   #renew(change: StateChange): Promise<Written> {
     return revise(change.stateFile, (current) => {
       if (current !== undefined && current.provenance.writer !== change.writer) return undefined;
-      return { word: change.word, provenance: provenanceOf({ ...change, order: orderNow() }, current) };
+      const renewed = { ...change, order: orderNow() };
+      return { word: change.word, provenance: provenanceOf(renewed, current, this.#now()) };
     });
   }
 

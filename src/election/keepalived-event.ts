@@ -22,7 +22,7 @@ export interface KeepalivedEvent {
 
 const words: Readonly<Record<string, State>> = {
   MASTER: "active",
-  // The machine that stays master after a split is told nothing else.
+  // The machine that stays master after a split is told nothing else; nor this, where the other one hears it first.
   MASTER_RX_LOWER_PRI: "active",
   MASTER_PRIORITY: "active",
   BACKUP: "passive",

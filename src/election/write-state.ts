@@ -35,6 +35,8 @@ export interface StateChange {
 export interface Written {
   /** False where a writer that was started later has written already; then the file is as that one left it. */
   readonly isWritten: boolean;
+  /** True where the file said it already, and a new term would have come too soon: it is as it was, and no line is due. */
+  readonly isRepeat: boolean;
   /** What the file says now. */
   readonly word: State;
   readonly provenance: Provenance;
@@ -47,16 +49,33 @@ export interface Written {
 /** keepalived kills a script that takes longer than a second to stop; whoever holds the lock this long has hung. */
 const lockWaitMs = 500;
 const fileMode = 0o644;
+/** Comes with every advert of the other master for as long as a one-way split lasts. */
+const repeatingEvent = "MASTER_RX_LOWER_PRI";
+/** The next term for the same event begins no sooner. */
+const termMs = 10_000;
+/**
+ * The other master may be writing its word in this very moment, and the epoch of the one that stays shall be the higher
+ * one. Less than most failovers take, so that the next master's epoch is higher still: (256 - priority)/256 of an advert
+ * interval after a clean stop is the least.
+ */
+const headStartMs = 250;
 
 /**
- * Writes the state file in one step, durably, unless it has been overtaken.
+ * Writes the state file in one step, durably, unless it has been overtaken, or is told within ten seconds what it was
+ * told before: MASTER_RX_LOWER_PRI by the same writer, of the same instance.
+ * @param now milliseconds since 1970
  * @throws {Problem} `denied`, `invalid` or `internal` where it can't be written; then the old word stands
  */
-export async function writeState(change: StateChange): Promise<Written> {
-  return revise(change.stateFile, (current) => {
+export async function writeState(change: StateChange, now: () => number = Date.now): Promise<Written> {
+  let isRepeat = false;
+  const written = await revise(change.stateFile, (current) => {
     if (current !== undefined && isOvertaken(current.provenance, change.order)) return undefined;
-    return { word: change.word, provenance: provenanceOf(change, current) };
+    const nowMs = now();
+    isRepeat = current !== undefined && repeats(change, current, nowMs);
+    return isRepeat ? undefined : { word: change.word, provenance: provenanceOf(change, current, nowMs) };
   });
+  // The file says what was asked for: nobody has overtaken it.
+  return isRepeat ? { ...written, isWritten: true, isRepeat } : written;
 }
 
 /** What a state file says: the word with its provenance; undefined if it has no word, or there is none. */
@@ -95,6 +114,7 @@ export async function revise(
     if (left === undefined) throw new Problem("conflict", `${stateFile} has no word, and none was written`);
     return {
       isWritten: next !== undefined,
+      isRepeat: false,
       ...left,
       previousWord: current?.word,
       warning: typeof lock === "string" ? `no lock on ${lockFile}: ${lock}: going on without` : undefined,
@@ -122,15 +142,41 @@ function isOvertaken({ bootId, order }: Provenance, own: WriteOrder): boolean {
   return order.startTicks > own.startTicks || (order.startTicks === own.startTicks && order.pid > own.pid);
 }
 
+/**
+ * By the file alone, so that scripts, of which each lives for one event, can tell as well. The term's beginning counts
+ * and not the last write, for a renewal is a write too.
+ */
+function repeats(change: StateChange, { word, provenance }: CurrentState, nowMs: number): boolean {
+  const { event, instance, writer, sinceMs, validUntilMs } = provenance;
+  const isSame =
+    word === change.word &&
+    event === change.event &&
+    instance === change.instance &&
+    writer === change.writer;
+  if (!change.isNewTerm || change.event !== repeatingEvent || !isSame || sinceMs === undefined) return false;
+  // A clock that was set back makes the term begin in the future: then it is begun anew.
+  const ageMs = nowMs - sinceMs;
+  if (ageMs < 0 || ageMs >= termMs) return false;
+  // A lease must be lengthened in time; nor may it come or go unseen.
+  if (change.validForMs === undefined || validUntilMs === undefined) {
+    return change.validForMs === validUntilMs;
+  }
+  return validUntilMs - nowMs > change.validForMs / 2;
+}
+
 /** What stands behind the word of a change, after what the file says now. */
-export function provenanceOf(change: StateChange, current: CurrentState | undefined): Provenance {
-  const nowMs = Date.now();
+export function provenanceOf(
+  change: StateChange,
+  current: CurrentState | undefined,
+  nowMs: number,
+): Provenance {
   const isSame = current?.word === change.word && current.provenance.epoch !== undefined && !change.isNewTerm;
   const lastEpoch = current?.provenance.epoch;
   const { instance, event, writer, order, validForMs } = change;
+  const aheadMs = event === repeatingEvent ? headStartMs : 0;
   const known = {
     // A clock's time, so that it also grows from machine to machine; and never less than the last one.
-    epoch: isSame ? lastEpoch : Math.max(nowMs, (lastEpoch ?? 0) + 1),
+    epoch: isSame ? lastEpoch : Math.max(nowMs + aheadMs, (lastEpoch ?? 0) + 1),
     sinceMs: isSame ? (current.provenance.sinceMs ?? nowMs) : nowMs,
     instance,
     event,

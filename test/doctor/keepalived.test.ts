@@ -239,17 +239,68 @@ describe("script_user", () => {
       "warning state-mode /run/rcron/state | chown -h root /run/rcron",
       "warning state-mode /run/rcron/state | chown -h root /run/rcron/state",
     ],
+  ]);
+});
+
+describe("script_user and the FIFO: test/etc/keepalived.test.ts shows what keepalived does", () => {
+  const [fifo, user, security] = ["vrrp_notify_fifo /run/f", "script_user root", "enable_script_security"];
+  const script = 'vrrp_notify_fifo_script "/usr/bin/rcronctl follow RCRON"';
+  const finding = (keyword: string) =>
+    `error keepalived-script-user ${k}@${keyword} | write script_user root into global_defs, above vrrp_notify_fifo`;
+  /** The global_defs begin with these lines, and there are no notify lines. */
+  const begins =
+    (...lines: string[]) =>
+    (m: FakeMachine) =>
+      m
+        .edit(k, /^\s*notify_.*\n/gm, "")
+        .edit(k, "\tscript_user root\n", "")
+        .edit(k, "\tenable_script_security\n", "")
+        .edit(k, "global_defs {", ["global_defs {", ...lines, reload].join("\n"));
+  const withAccount = (plant: (m: FakeMachine) => FakeMachine) => (m: FakeMachine) =>
+    plant(m.hasAccount("keepalived_script", 990));
+
+  testRows([
+    ["above both it counts", begins(user, security, fifo, script)],
+    ["enable_script_security may stand anywhere", begins(user, fifo, script, security)],
+    ["below both it counts for none: one finding", begins(fifo, script, user, security), finding(fifo)],
+    ["not there at all", begins(fifo, script, security), finding(fifo)],
+    ["between them it does not count for the FIFO", begins(fifo, user, security, script), finding(fifo)],
     [
-      "below the FIFO's script it does not count for it",
-      (m) => {
-        const lines = [
-          "vrrp_notify_fifo /run/f",
-          'vrrp_notify_fifo_script "/usr/bin/rcronctl follow RCRON"',
-          reload,
-        ];
-        m.edit(k, /^\s*notify_.*\n/gm, "").edit(k, "global_defs {", ["global_defs {", ...lines].join("\n"));
-      },
-      `error keepalived-script-user ${k}@vrrp_notify_fifo_script | ${root}, above vrrp_notify_fifo_script`,
+      "between them, though the script names root",
+      begins(fifo, user, `${script} root`, security),
+      finding(fifo),
+    ],
+    ["a FIFO that names root needs none", begins(`${fifo} root`, user, script, security)],
+    ["a FIFO and a script that name root need none", begins(`${fifo} root`, `${script} root`, security)],
+    [
+      "a FIFO that names root, and a script that stands above",
+      begins(`${fifo} root`, script, user, security),
+      finding("vrrp_notify_fifo_script"),
+    ],
+    [
+      "where keepalived_script exists the FIFO is its, and root reads it",
+      withAccount(begins(fifo, user, security, script)),
+    ],
+    [
+      "where keepalived_script exists the script above runs as it",
+      withAccount(begins(fifo, script, user, security)),
+      finding("vrrp_notify_fifo_script"),
+    ],
+    [
+      "without enable_script_security nothing is dropped",
+      begins(fifo, user, script),
+      `warning keepalived-script-security ${k}@global_defs | write enable_script_security and script_user root into global_defs`,
+    ],
+    [
+      "the FIFO of something else is a warning",
+      (m) =>
+        begins(
+          fifo.replace("vrrp_", ""),
+          'notify_fifo_script "/bin/echo x"',
+          user,
+          security,
+        )(m).edit(k, "\tadvert_int", "\tnotify /etc/keepalived/rcron/notify.sh\n\tadvert_int"),
+      `warning keepalived-script-user ${k}@notify_fifo | write script_user root into global_defs, above notify_fifo`,
     ],
   ]);
 });

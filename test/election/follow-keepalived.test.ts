@@ -24,12 +24,13 @@ interface StageOptions {
   readonly targets?: readonly Omit<FollowTarget, "stateFile">[];
   readonly validForMs?: number;
   readonly renewMs?: number;
+  readonly now?: () => number;
   /** What the state file of the first target says before. */
   readonly before?: (keepalived: string) => string;
 }
 
 /** A reader that follows; its state file is `RCRON.state`, or `NAME.state` for each target. */
-function stage({ targets, validForMs, renewMs, before }: StageOptions = {}) {
+function stage({ targets, validForMs, renewMs, now, before }: StageOptions = {}) {
   const folder = temporaryFolder();
   const child = Bun.spawn(["sleep", "60"]);
   const keepalived = findProcess(child.pid);
@@ -52,6 +53,7 @@ function stage({ targets, validForMs, renewMs, before }: StageOptions = {}) {
     renewMs,
     onWritten: (_, what) => written.push(what),
     onTrouble: (sentence) => troubles.push(sentence),
+    ...(now && { now }),
   });
   return {
     folder: folder.path,
@@ -227,6 +229,96 @@ describe("follow(): events", () => {
     expect(await epochAfter("MASTER", 2)).toBe(first);
     expect(await epochAfter("MASTER_RX_LOWER_PRI", 3)).toBeGreaterThan(first);
     expect(on.word()).toBe("active");
+  });
+});
+
+describe("follow(): MASTER_RX_LOWER_PRI, which comes with every advert in a one-way split", () => {
+  const startMs = Date.parse("2026-11-21T11:00:00Z");
+  const lower = 'INSTANCE "RCRON" MASTER_RX_LOWER_PRI 100';
+  /** Has a clock that stands until it is set, in milliseconds from the start. */
+  function split(options: StageOptions = {}) {
+    let nowMs = startMs;
+    const on = stage({
+      targets: [
+        { kind: "INSTANCE", name: "RCRON" },
+        { kind: "INSTANCE", name: "NEXT" },
+      ],
+      now: () => nowMs,
+      ...options,
+    });
+    let turn = 0;
+    return {
+      on,
+      /** Tells these lines at that moment, and waits until they have been dealt with. */
+      async at(ms: number, ...lines: string[]): Promise<string> {
+        nowMs = startMs + ms;
+        turn++;
+        on.events.say(...lines, `INSTANCE "NEXT" ${turn % 2 === 0 ? "BACKUP" : "MASTER"} 100`);
+        await until("they are read", () => on.now("NEXT")?.word === (turn % 2 === 0 ? "passive" : "active"));
+        return readFileSync(on.file("RCRON"), "utf8");
+      },
+      /** The events that were written and told, with their epochs: MASTER_RX_LOWER_PRI has a head start of 250 ms. */
+      told: () =>
+        on.written
+          .filter(({ provenance }) => provenance.instance === "RCRON")
+          .map(({ provenance: { event, epoch = 0 } }) => `${event} ${epoch - startMs}`),
+      async [Symbol.asyncDispose]() {
+        await on[Symbol.asyncDispose]();
+      },
+    };
+  }
+
+  test("the first one is written; repeats within ten seconds are neither written nor told; the next one is", async () => {
+    await using its = split();
+    await its.at(0, 'INSTANCE "RCRON" MASTER 100');
+    const first = await its.at(1000, lower);
+    expect(await its.at(2000, lower, lower, lower)).toBe(first);
+    expect(await its.at(10_999, lower)).toBe(first);
+    expect(await its.at(11_000, lower, lower)).not.toBe(first);
+    expect(its.told()).toEqual(["MASTER 0", "MASTER_RX_LOWER_PRI 1250", "MASTER_RX_LOWER_PRI 11250"]);
+  });
+
+  test("one after another event is written", async () => {
+    await using its = split();
+    await its.at(0, lower);
+    await its.at(1000, 'INSTANCE "RCRON" MASTER 100', lower);
+    await its.at(2000, 'INSTANCE "RCRON" BACKUP 100', 'INSTANCE "RCRON" MASTER 100');
+    await its.at(3000, lower);
+    expect(its.told()).toEqual([
+      "MASTER_RX_LOWER_PRI 250",
+      "MASTER 250",
+      "MASTER_RX_LOWER_PRI 1250",
+      "BACKUP 2000",
+      "MASTER 2001",
+      "MASTER_RX_LOWER_PRI 3250",
+    ]);
+  });
+
+  test("a clock that was stepped back drops none for ever", async () => {
+    await using its = split();
+    await its.at(0, lower);
+    await its.at(-3_600_000, lower);
+    await its.at(-3_599_000, lower);
+    await its.at(-3_590_000, lower);
+    expect(its.told().map((line) => line.split(" ")[1])).toEqual(["250", "251", "252"]);
+  });
+
+  test("renewals put the next term off no further", async () => {
+    await using its = split({ validForMs: 60_000, renewMs: 10 });
+    await its.at(0, lower);
+    await its.at(9000, lower);
+    await until("it is renewed", () => its.on.now()?.provenance.writtenAtMs === startMs + 9000);
+    await its.at(10_000, lower);
+    expect(its.told()).toEqual(["MASTER_RX_LOWER_PRI 250", "MASTER_RX_LOWER_PRI 10250"]);
+  });
+
+  test("one after a word of somebody else is written", async () => {
+    await using its = split();
+    await its.at(0, lower);
+    await writeState({ stateFile: its.on.file("RCRON"), word: "passive", writer: "jane", order: orderNow() });
+    await its.at(1000, lower);
+    expect(its.on.word()).toBe("active");
+    expect(its.told()).toHaveLength(2);
   });
 });
 

@@ -4,6 +4,7 @@ import {
   mkdirSync,
   readdirSync,
   readFileSync,
+  rmSync,
   statSync,
   symlinkSync,
   writeFileSync,
@@ -183,6 +184,138 @@ describe("writeState(): the epoch", () => {
     }
     expect(new Set(epochs).size).toBe(4);
     expect(epochs.toSorted((a, b) => a - b)).toEqual(epochs);
+  });
+});
+
+describe("writeState(): MASTER_RX_LOWER_PRI, which comes with every advert", () => {
+  const startMs = Date.parse("2026-11-21T11:00:00Z");
+  /** So far ahead of the clock is the epoch of its term. */
+  const headStartMs = 250;
+  /** Tells events at moments, in milliseconds from the start; a new order each, as scripts have. */
+  function split(more: Partial<StateChange> = {}) {
+    const on = stage();
+    let nowMs = startMs;
+    const tell = (at: number, event: string, its: Partial<StateChange> = {}) => {
+      nowMs = startMs + at;
+      const isNewTerm = event === "MASTER_RX_LOWER_PRI";
+      const word = event.startsWith("MASTER") ? "active" : "passive";
+      return writeState(
+        on.change(word, { instance: "RCRON", event, isNewTerm, ...more, ...its }),
+        () => nowMs,
+      );
+    };
+    return {
+      ...on,
+      tell,
+      heard: (at: number, its?: Partial<StateChange>) => tell(at, "MASTER_RX_LOWER_PRI", its),
+    };
+  }
+
+  test("the first one is written, a repeat within ten seconds is not, and one after that is", async () => {
+    using on = split();
+    await on.tell(0, "MASTER");
+    const first = await on.heard(1000);
+    expect(first).toMatchObject({
+      isWritten: true,
+      isRepeat: false,
+      provenance: { epoch: startMs + 1000 + headStartMs, sinceMs: startMs + 1000 },
+    });
+    const { ino } = statSync(on.stateFile);
+    const before = on.text();
+    for (const at of [1000, 2000, 6000, 10_999]) {
+      const repeat = await on.heard(at);
+      expect(repeat).toEqual({ ...first, isRepeat: true, previousWord: "active" });
+    }
+    expect([on.text(), statSync(on.stateFile).ino]).toEqual([before, ino]);
+    const next = await on.heard(11_000);
+    expect(next).toMatchObject({ isRepeat: false, provenance: { epoch: startMs + 11_000 + headStartMs } });
+    expect((await on.heard(12_000)).isRepeat).toBe(true);
+  });
+
+  test.each(["MASTER", "BACKUP", "FAULT"])("one after %s is written", async (between) => {
+    using on = split();
+    await on.heard(0);
+    await on.tell(1000, between);
+    expect(await on.heard(2000)).toMatchObject({
+      isRepeat: false,
+      provenance: { epoch: startMs + 2000 + headStartMs },
+    });
+  });
+
+  test("a head start: the other host's word has the lower epoch, the word of the next failover a higher one", async () => {
+    using stays = split();
+    await stays.tell(0, "MASTER");
+    const { epoch = 0, sinceMs, writtenAtMs } = (await stays.heard(1000)).provenance;
+    expect([sinceMs, writtenAtMs]).toEqual([startMs + 1000, startMs + 1000]);
+    // Each by a host that has written nothing but BACKUP before, as the other side of a split.
+    const epochOfOther = async (at: number) => {
+      using other = split();
+      await other.tell(0, "BACKUP");
+      return (await other.tell(at, "MASTER")).provenance.epoch ?? 0;
+    };
+    for (const at of [990, 1000, 1001, 1000 + headStartMs - 1]) {
+      expect(await epochOfOther(at), `at ${at}`).toBeLessThan(epoch);
+    }
+    // In the last millisecond it is shared.
+    expect(await epochOfOther(1000 + headStartMs)).toBe(epoch);
+    for (const at of [1000 + headStartMs + 1, 1610, 4000]) {
+      expect(await epochOfOther(at), `at ${at}`).toBeGreaterThan(epoch);
+    }
+  });
+
+  test("a clock that was stepped back drops none for ever: the next one is written, with a higher epoch", async () => {
+    using on = split();
+    await on.heard(0);
+    const back = await on.heard(-86_400_000);
+    expect(back).toMatchObject({ isRepeat: false, provenance: { epoch: startMs + headStartMs + 1 } });
+    expect((await on.heard(-86_395_000)).isRepeat).toBe(true);
+    expect(await on.heard(-86_390_000)).toMatchObject({
+      isRepeat: false,
+      provenance: { epoch: startMs + headStartMs + 2 },
+    });
+  });
+
+  test("a clock that was stepped forward writes one too many, and no more", async () => {
+    using on = split();
+    await on.heard(0);
+    expect((await on.heard(3_600_000)).isRepeat).toBe(false);
+    expect((await on.heard(3_601_000)).isRepeat).toBe(true);
+  });
+
+  test.each<[string, Partial<StateChange>]>([
+    ["another instance's", { instance: "OTHER" }],
+    ["another keepalived's", { writer: "keepalived/3/4" }],
+    ["a person's new epoch", { event: undefined }],
+    ["one that brings a lease", { validForMs: 60_000 }],
+  ])("%s is no repeat", async (_, its) => {
+    using on = split();
+    await on.heard(0);
+    expect(await on.heard(1000, its)).toMatchObject({ isWritten: true, isRepeat: false });
+  });
+
+  test("a lease is lengthened when half of it is over", async () => {
+    using on = split({ validForMs: 8000 });
+    await on.heard(0);
+    expect((await on.heard(3999)).isRepeat).toBe(true);
+    expect(await on.heard(4000)).toMatchObject({
+      isRepeat: false,
+      provenance: { validUntilMs: startMs + 12_000 },
+    });
+  });
+
+  test("one that has been overtaken is told so", async () => {
+    using on = split();
+    await on.heard(0);
+    const order = { startTicks: orderNow().startTicks - 100, pid: 1 };
+    expect(await on.heard(1000, { order })).toMatchObject({ isWritten: false, isRepeat: false });
+  });
+
+  test("without a state file it is written: what was removed comes back", async () => {
+    using on = split();
+    await on.heard(0);
+    rmSync(on.stateFile);
+    expect((await on.heard(1000)).isRepeat).toBe(false);
+    expect(readCurrent(on.stateFile)?.word).toBe("active");
   });
 });
 

@@ -188,9 +188,19 @@ until_ok newer; until_ok gone $old
 one_reader() { has_reader && [ "$(reader "$(field writer)")" != $old ]; }
 until_ok one_reader; tell "reloaded with the same FIFO"
 
+# A parent that is slow starts no other at once, whose first word would be passive too.
+kill -STOP $pid; kill -9 $(vrrp)
+until_ok says $state passive; tell "VRRP process killed, slow parent"
+kill -CONT $pid; until_ok another_reader; until_ok says $state active; tell "slow parent goes on"
+
 kill -STOP $pid; kill -9 $(vrrp) $pid # neither sees the other go
 until_ok says $state passive; tell "both killed"
 ip -o addr show eth0 | grep -q 192.0.2.200 && echo "both killed: the address stays"
+
+wait $pid || :
+keepalived -n -l -P -D >>/run/log 2>&1 & pid=$!
+until_ok another_reader; until_ok says $state active; tell "started again"
+kill -9 $pid; until_ok says $state passive; echo "parent killed: $(head -n 1 $state) $(field event)"
 `;
   let ended: Promise<Ended>;
   beforeAll(() => {
@@ -227,9 +237,63 @@ ip -o addr show eth0 | grep -q 192.0.2.200 && echo "both killed: the address sta
     ],
     ["both killed: passive LOST, passive writer-dead ", "kill -9 of both: the reader writes passive"],
     ["both killed: the address stays", "kill -9 of both: what the address is worth as a witness"],
+    [
+      "VRRP process killed, slow parent: passive LOST, passive writer-dead ",
+      "it is the reader that writes passive",
+    ],
+    ["slow parent goes on: active MASTER, active state-file ", "the parent starts both anew"],
+    ["started again: active MASTER, active state-file ", "a keepalived started after that is elected"],
+    ["parent killed: passive STOP", "kill -9 of the parent: the VRRP process stops as it should"],
   ])("%p: %s", async (line) => {
     expect(await said()).toContain(line);
   });
+});
+
+describeOnPrivateHost("script_user and the FIFO", ["keepalived", "dist/rcron"], () => {
+  /** global_defs in this order; `file` is the FIFO, `reader` its script. What becomes of the reader at a reload? */
+  const scene = (order: string) => {
+    const lines: Readonly<Record<string, string>> = {
+      user: "script_user root",
+      security: "enable_script_security",
+      file: "vrrp_notify_fifo /run/f",
+      reader: 'vrrp_notify_fifo_script "/usr/bin/rcronctl follow RCRON"',
+    };
+    const globals = order.split(" ").map((word) => lines[word]);
+    return `${installed}${quickFifo}
+{ printf '%s\\n' 'global_defs {' 'vrrp_version 3' ${globals.map((line) => `'${line}'`).join(" ")} '}'
+  sed -n '/^vrrp_instance/,$p' /etc/keepalived/keepalived.conf; } >/run/conf
+state=/run/rcron.state
+writer() { sed -n 's/^writer=//p' $state 2>/dev/null; }
+another_reader() { case $(writer) in "$before") false ;; *' rcronctl/'*) ;; *) false ;; esac; }
+keepalived -n -l -P -D -f /run/conf >/run/log 2>&1 & pid=$!
+until_ok grep -q 'Entering MASTER' /run/log
+refused='Failed to set default user for vrrp_'
+if grep -q "$refused" /run/log; then echo "none at the start"; exit; fi
+until_ok says $state active; before=$(writer)
+kill -HUP $pid
+settled() { another_reader || grep -q "$refused" /run/log; }
+until_ok settled
+if grep -q "$refused" /run/log; then lost=', lost at the reload'; fi
+kill -TERM $pid; wait $pid || :
+echo "a reader\${lost-}; $(head -n 1 $state) when keepalived has stopped"`;
+  };
+  const stays = "a reader; passive when keepalived has stopped\n";
+  const isLost = "a reader, lost at the reload; active when keepalived has stopped\n";
+  test.each([
+    ["user security file reader", stays],
+    ["user file reader security", stays],
+    ["file reader user security", isLost],
+    ["file user security reader", isLost],
+    ["security file user reader", "none at the start\n"],
+    ["file reader user", stays],
+  ])(
+    "%s: %j",
+    async (order, expected) => {
+      const { stdout, stderr } = await onPrivateHost(scene(order));
+      expect({ stdout, stderr }).toEqual({ stdout: expected, stderr: "" });
+    },
+    30_000,
+  );
 });
 
 describeOnPrivateHost("rcronctl follow where keepalived can't start it", ["keepalived", "dist/rcron"], () => {
