@@ -1,0 +1,17 @@
+/**
+ * Intervals, and each machine's place in them.
+ */
+
+/**
+ * How far into a period this machine's turn is: the md5 of its name, read as one big integer, modulo the period in
+ * seconds; always the same for a name and a period. acron's very function, so that a machine keeps its offsets.
+ * @param hostName as gethostname(2) has it
+ * @param periodMs from one second up
+ * @returns whole seconds in milliseconds, less than the period
+ * @see docs/compatibility.md "consistent splay"
+ */
+export function consistentSplayMs(hostName: string, periodMs: number): number {
+  const seconds = BigInt(Math.max(1, Math.floor(periodMs / 1000)));
+  const digest = new Bun.CryptoHasher("md5").update(hostName).digest("hex");
+  return Number(BigInt(`0x${digest}`) % seconds) * 1000;
+}
