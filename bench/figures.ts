@@ -23,6 +23,17 @@ export interface Figure {
   readonly bound?: number;
 }
 
+/** Two rows against each other. */
+export interface Comparison {
+  readonly name: string;
+  readonly missing?: string;
+  readonly kind: "difference" | "ratio";
+  /** In ms or as a ratio: the median of the rounds' values. */
+  readonly value: number;
+  readonly spread: readonly [number, number];
+  readonly bound: number;
+}
+
 export interface Memory {
   readonly instances: number;
   /** Medians, in MB (a million bytes). */
@@ -44,8 +55,31 @@ export function compare(
   };
 }
 
+/**
+ * Each turn's two runs against each other, because they share whatever the machine did besides.
+ * @param rounds both rows' run times, round by round
+ */
+export function compareTwo(
+  kind: Comparison["kind"],
+  rounds: readonly (readonly [readonly number[], readonly number[]])[],
+): Pick<Comparison, "value" | "spread"> {
+  const values = rounds.map(([first, second]) =>
+    median(
+      first.map((ms, turn) => {
+        const other = second[turn] ?? Number.NaN;
+        return kind === "ratio" ? ms / other : ms - other;
+      }),
+    ),
+  );
+  return { value: median(values), spread: [Math.min(...values), Math.max(...values)] };
+}
+
 /** The table, a row a line. */
-export function table(figures: readonly Figure[], memory: Memory): string {
+export function table(
+  figures: readonly Figure[],
+  comparisons: readonly Comparison[],
+  memory: Memory,
+): string {
   const lines = [["", "median", "x floor", "rounds", "bound", ""]];
   for (const { name, missing, ms, ratio, spread, bound } of figures) {
     if (missing !== undefined) {
@@ -55,6 +89,15 @@ export function table(figures: readonly Figure[], memory: Memory): string {
     const between = `${spread[0].toFixed(2)}-${spread[1].toFixed(2)}`;
     const limit = bound === undefined ? ["", ""] : [bound.toFixed(1), verdict(ratio, bound)];
     lines.push([name, `${ms.toFixed(2)} ms`, ratio.toFixed(2), between, ...limit]);
+  }
+  for (const { name, missing, kind, value, spread, bound } of comparisons) {
+    if (missing !== undefined) {
+      lines.push([name, "-", "-", "-", bound.toFixed(2), `not measured: ${missing}`]);
+      continue;
+    }
+    const between = `${spread[0].toFixed(2)}-${spread[1].toFixed(2)}`;
+    const told = kind === "ratio" ? value.toFixed(2) : `${value.toFixed(2)} ms`;
+    lines.push([name, told, "", between, bound.toFixed(2), verdict(value, bound)]);
   }
   lines.push([
     `memory of each of ${memory.instances} waiting rcrons: private`,
@@ -84,9 +127,14 @@ function verdict(value: number, bound: number): string {
 }
 
 /** True if a bound is not kept. A row that could not be measured has said so, and is not held against its bound. */
-export function isOver(figures: readonly Figure[], memory: Memory): boolean {
+export function isOver(
+  figures: readonly Figure[],
+  comparisons: readonly Comparison[],
+  memory: Memory,
+): boolean {
   const times = figures.some(
     ({ bound, ratio, missing }) => bound !== undefined && missing === undefined && !(ratio <= bound),
   );
-  return times || !(memory.privateMB <= memory.boundMB);
+  const pairs = comparisons.some(({ bound, value, missing }) => missing === undefined && !(value <= bound));
+  return times || pairs || !(memory.privateMB <= memory.boundMB);
 }

@@ -7,13 +7,22 @@
  * the page cache changes a program's start by up to a fifth, and ends up different in each copy. In a round all rows
  * run in turn, each turn in another order. A row's ratio is that of its median to the floor's median of the same round.
  */
-import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { cpus, loadavg, release } from "node:os";
 import { join } from "node:path";
-import { compare, type Figure, isOver, table } from "./figures.ts";
+import { type Comparison, compare, compareTwo, type Figure, isOver, table } from "./figures.ts";
 import { measureMemory } from "./memory.ts";
 import { logFile } from "./private-host.ts";
-import { confFor, environment, type Places, placesIn, type Row, rowsFor, stateFor } from "./rows.ts";
+import {
+  confFor,
+  environment,
+  type Pair,
+  type Places,
+  placesIn,
+  type Row,
+  rowsFor,
+  stateFor,
+} from "./rows.ts";
 
 const [folder = "", rounds = "", runs = "", format = "", hostKind = "", host = ""] = process.argv.slice(2);
 const warmUpTurns = 3;
@@ -25,7 +34,7 @@ type Times = Map<Row, number[][]>;
 async function main(): Promise<void> {
   const isPrivate = hostKind === "private";
   const places = placesIn(folder, isPrivate);
-  const rows = rowsFor(places);
+  const { rows, pairs } = rowsFor(places);
   const present = rows.filter(({ missing }) => missing === undefined);
   const loadBefore = loadavg();
   const times: Times = new Map(present.map((row) => [row, []]));
@@ -37,28 +46,33 @@ async function main(): Promise<void> {
   const turns = Number(rounds) * (Number(runs) + warmUpTurns);
   const expected = turns * present.reduce((sum, { logLines }) => sum + logLines, 0);
   const log = isPrivate ? await countLines(expected) : undefined;
+  const expectedRecord = turns * present.reduce((sum, { recordLines }) => sum + recordLines, 0);
+  const record = countRecords(places.history);
 
   const loadAfter = loadavg(); // before the memory's many processes
   progress(`memory of ${waitingInstances} waiting rcrons`);
-  writeMachine(places, { state: "active", niceLevel: 19 });
+  writeMachine(places, { state: "active", niceLevel: 19, hasRecord: true });
   const options = isPrivate ? [] : ["--conf", places.namedConf];
   const memory = await measureMemory([places.rcron, ...options], waitingInstances);
 
   const figures = rows.map((row) => figureOf(row, rows[0], times));
+  const comparisons = pairs.map((pair) => comparisonOf(pair, times));
   const about = {
     machine: machine(),
     load: `${loadBefore[0]?.toFixed(2)} before, ${loadAfter[0]?.toFixed(2)} after`,
     host,
     runs: `${rounds} rounds, each with fresh copies and ${runs} turns of all rows`,
     log: log === undefined ? "not counted" : `${log} of ${expected} expected lines delivered`,
+    record: `${record} of ${expectedRecord} expected lines written`,
   };
-  const isLogShort = log !== undefined && log !== expected;
-  if (format === "json") console.log(JSON.stringify({ ...about, figures, memory }, undefined, 2));
+  const isShort = (log !== undefined && log !== expected) || record !== expectedRecord;
+  if (format === "json")
+    console.log(JSON.stringify({ ...about, figures, comparisons, memory }, undefined, 2));
   else {
     for (const [name, value] of Object.entries(about)) console.log(`${name}: ${value}`);
-    console.log(`\n${table(figures, memory)}`);
+    console.log(`\n${table(figures, comparisons, memory)}`);
   }
-  process.exitCode = isOver(figures, memory) || isLogShort ? 1 : 0;
+  process.exitCode = isOver(figures, comparisons, memory) || isShort ? 1 : 0;
 }
 
 /** Made together and in the same way; which one comes first changes from round to round. */
@@ -86,8 +100,10 @@ function runRound(places: Places, rows: readonly Row[], times: Times): void {
   for (const [row, list] of ofRound) times.get(row)?.push(list);
 }
 
+type MachineOf = Pick<Row, "state" | "niceLevel" | "hasRecord" | "hasWitnesses">;
+
 /** What the next run finds; written before every run alike, so that no row is the only one behind a write. */
-function writeMachine(places: Places, row: Pick<Row, "state" | "niceLevel" | "hasWitnesses">): void {
+function writeMachine(places: Places, row: MachineOf): void {
   const conf = confFor(places, row);
   writeFileSync(places.namedConf, conf);
   if (places.defaultConf !== undefined) writeFileSync(places.defaultConf, conf);
@@ -120,6 +136,36 @@ function figureOf(row: Row, floor: Row | undefined, times: Times): Figure {
     return { ...shared, missing: missing ?? "no floor", ms: Number.NaN, ratio: Number.NaN, spread: [0, 0] };
   }
   return { ...shared, ...compare(own.map((list, round) => ({ row: list, floor: floorTimes[round] ?? [] }))) };
+}
+
+function comparisonOf({ name, kind, rows, bound }: Pair, times: Times): Comparison {
+  const [first, second] = rows.map((row) => times.get(row));
+  if (first === undefined || second === undefined) {
+    return {
+      name,
+      kind,
+      bound,
+      missing: "one of the two is not measured",
+      value: Number.NaN,
+      spread: [0, 0],
+    };
+  }
+  return {
+    name,
+    kind,
+    bound,
+    ...compareTwo(
+      kind,
+      first.map((list, round) => [list, second[round] ?? []]),
+    ),
+  };
+}
+
+/** The lines of the journal, and of those that were full and set aside. */
+function countRecords(folder: string): number {
+  const journals = existsSync(folder) ? readdirSync(folder).filter((name) => name.startsWith("journal")) : [];
+  const lines = journals.flatMap((name) => readFileSync(join(folder, name), "utf8").split("\n"));
+  return lines.filter((line) => line.startsWith("{") && line.endsWith("}")).length;
 }
 
 /** The lines that rcron and the script logged; the daemon is given a moment for the last ones. */

@@ -266,6 +266,9 @@ uninstall_all() {
 	if [ -z "$destdir" ]; then
 		! command -v update-rc.d >/dev/null || update-rc.d rcron remove >/dev/null 2>&1 || :
 		rm -f /run/rcron.state /run/.rcron.state.*
+		rm -rf /run/rcron/locks
+		rmdir /run/rcron 2>/dev/null || :
+		[ ! -d /var/lib/rcron ] || say "kept: /var/lib/rcron has the record of runs; remove it yourself if it is not wanted"
 	fi
 	say "rcron is gone from $destdir$prefix. Crontab lines that name it fail from now on."
 }

@@ -4,7 +4,7 @@
  *
  *     bun test/run.ts [file or folder ...]
  */
-import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { existsSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { installMissingPackages } from "./support/debian.ts";
@@ -26,12 +26,16 @@ function run(...words: string[]): number {
 }
 
 if (run("bin/build.ts", "--if-stale") !== 0) process.exit(1);
+// Root's record of runs, which tests outside a private machine leave behind. A machine's own is not touched.
+const record = "/var/lib/rcron";
+const hadRecord = existsSync(record);
 const scratch = mkdtempSync(join(tmpdir(), "rcron-test-"));
 const report = join(scratch, "junit.xml");
 const paths = asked.length > 0 ? asked : ["./test"];
 const status = run("test", "--timeout=120000", "--reporter=junit", `--reporter-outfile=${report}`, ...paths);
 const cases = readCases(readFileSync(report, "utf8"));
 rmSync(scratch, { recursive: true });
+if (!hadRecord && process.getuid?.() === 0) rmSync(record, { recursive: true, force: true });
 
 const count = (outcome: TestCase["outcome"]) => cases.filter((one) => one.outcome === outcome).length;
 const reasons = new Map<string, number>();

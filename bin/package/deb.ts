@@ -80,18 +80,13 @@ export function makeDeb(options: PackageOptions): string {
 }
 
 function debianFiles(project: string): Installed[] {
-  const read = (path: string) => readFileSync(join(project, path), "utf8");
-  const license = read("LICENSE").replace(/^MIT License\n\nCopyright.*\n\n/, "");
-  const quoted = license.trimEnd().replace(/^/gm, " ").replace(/^ $/gm, " .");
-  const copyright = read("etc/debian/copyright").replace("@LICENSE@", quoted);
-  const doc = "/usr/share/doc/rcron";
+  const changelog = readFileSync(join(project, "etc/debian/changelog"), "utf8");
   return [
-    { kind: "file", path: `${doc}/copyright`, mode: 0o644, content: Buffer.from(copyright) },
     {
       kind: "file",
-      path: `${doc}/changelog.Debian.gz`,
+      path: "/usr/share/doc/rcron/changelog.Debian.gz",
       mode: 0o644,
-      content: gzip(read("etc/debian/changelog")),
+      content: gzip(changelog),
     },
   ];
 }

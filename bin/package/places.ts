@@ -124,7 +124,36 @@ export function placesOf({ project, form, program, version }: PlacesOptions): In
     mode: executable,
     content: { from: program },
   };
-  return [binary, ...files, ...links];
+  const copyright: InstalledFile = {
+    kind: "file",
+    path: `${doc}copyright`,
+    mode: plain,
+    content: Buffer.from(copyrightOf(project)),
+  };
+  return [binary, ...files, copyright, ...links];
+}
+
+/**
+ * etc/debian/copyright, with the licenses in it as they stand in the project and in the packages that are built in.
+ * @throws {Error} where one of them does not begin as expected: what is packaged must say its own license
+ */
+function copyrightOf(project: string): string {
+  const read = (path: string) => readFileSync(join(project, path), "utf8");
+  const partsOf = (path: string) => {
+    const [, holder, license] =
+      /^(?:MIT License\n\n)?Copyright \(c\) (.+)\n\n([\s\S]+)$/.exec(read(path)) ?? [];
+    if (holder === undefined || license === undefined) {
+      throw new Error(`${path} must begin with a line "Copyright (c) ...": got another text`);
+    }
+    // A paragraph of a control file: each line behind a blank, an empty one as a full stop.
+    return { holder, license: license.trimEnd().replace(/^/gm, " ").replace(/^ $/gm, " .") };
+  };
+  const own = partsOf("LICENSE");
+  const nodemailer = partsOf("node_modules/nodemailer/LICENSE");
+  return read("etc/debian/copyright")
+    .replace("@LICENSE@", own.license)
+    .replace("@NODEMAILER_COPYRIGHT@", nodemailer.holder)
+    .replace("@NODEMAILER_LICENSE@", nodemailer.license);
 }
 
 /** As `gzip -9n` does it. */

@@ -18,7 +18,7 @@ _rcronctl()
 
 	case $word in
 	'')
-		words='state follow doctor'
+		words='state follow doctor runs show jobs why metrics mail'
 		options='--help --version'
 		;;
 	state)
@@ -37,6 +37,21 @@ _rcronctl()
 		fi
 		;;
 	doctor) options='--conf --json --help' ;;
+	runs) options='--conf --history --job --failed --skipped --all --since --host --limit --follow --json --help' ;;
+	show)
+		options='--conf --history --json --help'
+		((COMP_CWORD > 2)) || words=$(_rcronctl_record runs run)
+		;;
+	jobs) options='--conf --history --json --help' ;;
+	why)
+		options='--conf --history --at --json --help'
+		((COMP_CWORD > 2)) || words=$(_rcronctl_record jobs job)
+		;;
+	metrics) options='--conf --history --textfile --json --help' ;;
+	mail)
+		options='--conf --history --quiet --json --help'
+		((COMP_CWORD > 2)) || words='list send drop'
+		;;
 	esac
 	for ((i = 2; i < COMP_CWORD; i++)); do # each option once, and one word
 		options=" $options "
@@ -51,16 +66,25 @@ _rcronctl_value() # OPTION; fails where it has none
 {
 	local values=''
 	case $1 in
-	--conf | --state-file) _rcronctl_files ;;
+	--conf | --state-file | --history | --textfile) _rcronctl_files ;;
+	--job) values=$(_rcronctl_record jobs job) ;;
+	--host) values=$HOSTNAME ;;
+	--limit) values='20 100 1000' ;;
+	--since) values='1h 1d 7d 00:00' ;;
 	--is) values='active passive' ;;
 	--event) values='MASTER BACKUP FAULT STOP DELETED MASTER_RX_LOWER_PRI' ;;
 	--valid-for) values='30s 90s 5m 1h 1d' ;;
 	--writer) mapfile -t COMPREPLY < <(compgen -u -- "$cur") ;;
 	--writer-pid) values=$(cd /proc && printf '%s ' [1-9]*) ;;
-	--instance) ;;
+	--instance | --at) ;;
 	*) return 1 ;;
 	esac
 	[[ -z $values ]] || mapfile -t COMPREPLY < <(compgen -W "$values" -- "$cur")
+}
+
+_rcronctl_record() # WORD KEY: what the record has under this key
+{
+	rcronctl "$1" --json 2>/dev/null | sed -n 's/^    "'"$2"'": "\([^"\\]*\)",$/\1/p'
 }
 
 _rcronctl_files()

@@ -28,6 +28,16 @@ function __rcronctl_lacks_state
     __rcronctl_is 'state set'; and not string match -qr '^(active|passive)$' -- (commandline -opc)
 end
 
+# True straight behind the word, where one more may stand.
+function __rcronctl_behind
+    test (count (commandline -opc)) -eq 2; and __rcronctl_is $argv
+end
+
+# WORD KEY: what the record has under this key.
+function __rcronctl_record
+    rcronctl $argv[1] --json 2>/dev/null | string replace -rf '^    "'$argv[2]'": "([^"\\\\]*)",$' '$1'
+end
+
 function __rcronctl_pids
     string match -r '[0-9]+$' -- /proc/*
 end
@@ -36,11 +46,17 @@ complete -c rcronctl -f
 complete -c rcronctl -n '__rcronctl_is ""' -a state -d 'show, or write, what this machine is'
 complete -c rcronctl -n '__rcronctl_is ""' -a follow -d 'read the notify FIFO of keepalived'
 complete -c rcronctl -n '__rcronctl_is ""' -a doctor -d 'say what would go wrong on this machine'
+complete -c rcronctl -n '__rcronctl_is ""' -a runs -d 'list the runs'
+complete -c rcronctl -n '__rcronctl_is ""' -a show -d 'show one run, with its output'
+complete -c rcronctl -n '__rcronctl_is ""' -a jobs -d 'list the jobs, and how they do'
+complete -c rcronctl -n '__rcronctl_is ""' -a why -d 'tell what became of a tick'
+complete -c rcronctl -n '__rcronctl_is ""' -a metrics -d 'print figures for Prometheus'
+complete -c rcronctl -n '__rcronctl_is ""' -a mail -d 'show or send the mails that wait'
 complete -c rcronctl -n '__rcronctl_is ""' -l version -d 'show the version'
 complete -c rcronctl -l help -s h -d 'show the help'
 
 complete -c rcronctl -n 'not __rcronctl_is ""' -l conf -r -F -d 'the configuration'
-complete -c rcronctl -n '__rcronctl_is state "state set" doctor' -l json -d 'print JSON'
+complete -c rcronctl -n '__rcronctl_is state "state set" doctor runs show jobs why metrics mail' -l json -d 'print JSON'
 complete -c rcronctl -n '__rcronctl_is state' -l is -x -a 'active passive' -d 'print nothing: exit 0 if the verdict is this word'
 complete -c rcronctl -n '__rcronctl_may_set' -a set -d 'write the word of this machine'
 
@@ -54,3 +70,19 @@ complete -c rcronctl -n '__rcronctl_is "state set"' -l writer-pid -x -a '(__rcro
 complete -c rcronctl -n '__rcronctl_is "state set"' -l new-epoch -d 'a new epoch even if the word is the old one'
 complete -c rcronctl -n '__rcronctl_is "state set" follow' -l valid-for -x -a '30s 90s 5m 1h 1d' -d 'the word holds so long'
 complete -c rcronctl -n '__rcronctl_is follow' -F
+
+complete -c rcronctl -n '__rcronctl_is runs show jobs why metrics mail' -l history -r -F -d 'the folder of the record'
+complete -c rcronctl -n '__rcronctl_is runs' -l job -x -a '(__rcronctl_record jobs job)' -d 'the runs of this job alone'
+complete -c rcronctl -n '__rcronctl_is runs' -l failed -d 'those that failed or were interrupted'
+complete -c rcronctl -n '__rcronctl_is runs' -l skipped -d 'those that were due and did not happen'
+complete -c rcronctl -n '__rcronctl_is runs' -l all -d 'all of them'
+complete -c rcronctl -n '__rcronctl_is runs' -l since -x -a '1h 1d 7d 00:00' -d 'those that began since'
+complete -c rcronctl -n '__rcronctl_is runs' -l host -x -a '(hostname)' -d 'those of this machine alone'
+complete -c rcronctl -n '__rcronctl_is runs' -l limit -x -a '20 100 1000' -d 'the newest so many'
+complete -c rcronctl -n '__rcronctl_is runs' -l follow -d 'wait for more'
+complete -c rcronctl -n '__rcronctl_behind show' -a '(__rcronctl_record runs run)'
+complete -c rcronctl -n '__rcronctl_behind why' -a '(__rcronctl_record jobs job)'
+complete -c rcronctl -n '__rcronctl_is why' -l at -x -d 'the tick'
+complete -c rcronctl -n '__rcronctl_is metrics' -l textfile -r -F -d 'write them to this file'
+complete -c rcronctl -n '__rcronctl_behind mail' -a 'list send drop'
+complete -c rcronctl -n '__rcronctl_is mail' -l quiet -d 'say nothing'

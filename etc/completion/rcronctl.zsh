@@ -6,14 +6,21 @@
 
 _rcronctl() {
 	local curcontext=$curcontext state line ret=1
-	local -a words_of conf json
+	local -a words_of conf json record
 	words_of=(
 		'state:show, or write, what this machine is'
 		'follow:read the notify FIFO of keepalived'
 		'doctor:say what would go wrong on this machine'
+		'runs:list the runs'
+		'show:show one run, with its output'
+		'jobs:list the jobs, and how they do'
+		'why:tell what became of a tick'
+		'metrics:print figures for Prometheus'
+		'mail:show or send the mails that wait'
 	)
 	conf=('(--help -h)--conf=[the configuration]:configuration:_files')
 	json=('(--help -h)--json[print JSON]')
+	record=('(--help -h)--history=[the folder of the record]:folder:_files -/')
 	help=('(- *)'{-h,--help}'[all about this word]')
 
 	_arguments -C \
@@ -54,10 +61,49 @@ _rcronctl() {
 		doctor)
 			_arguments $conf $json $help && ret=0
 			;;
+		runs)
+			_arguments $conf $record $json $help \
+				'--job=[the runs of this job alone]:job:_rcronctl_record jobs job' \
+				'--failed[those that failed or were interrupted]' \
+				'--skipped[those that were due and did not happen]' \
+				'--all[all of them]' \
+				'--since=[those that began since]:time:(1h 1d 7d 00\:00)' \
+				'--host=[those of this machine alone]:host:_hosts' \
+				'--limit=[the newest so many]:number:(20 100 1000)' \
+				'--follow[wait for more]' && ret=0
+			;;
+		show)
+			_arguments $conf $record $json $help \
+				'1:run:_rcronctl_record runs run' && ret=0
+			;;
+		jobs)
+			_arguments $conf $record $json $help && ret=0
+			;;
+		why)
+			_arguments $conf $record $json $help \
+				'--at=[the tick]:time: ' \
+				'1:job:_rcronctl_record jobs job' && ret=0
+			;;
+		metrics)
+			_arguments $conf $record $json $help \
+				'--textfile=[write them to this file]:file:_files' && ret=0
+			;;
+		mail)
+			_arguments $conf $record $json $help \
+				'--quiet[say nothing]' \
+				'1:word:(list send drop)' && ret=0
+			;;
 		esac
 		;;
 	esac
 	return ret
+}
+
+# WORD KEY: what the record has under this key.
+_rcronctl_record() {
+	local -a found
+	found=(${(f)"$(rcronctl $1 --json 2>/dev/null | sed -n 's/^    "'$2'": "\([^"\\]*\)",$/\1/p')"})
+	compadd -a found
 }
 
 _rcronctl "$@"

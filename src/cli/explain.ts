@@ -3,18 +3,22 @@
  */
 
 import { findProgram } from "../execute/execute.ts";
-import { type Conf, type ConfKey, confDefaults, judge, type LoadedConf } from "../gate/gate.ts";
+import { type Conf, type ConfKey, confDefaults, formatSize, judge, type LoadedConf } from "../gate/gate.ts";
 import { durationInWords, formatDuration } from "../model/duration.ts";
 import { argvOf, type Job, parseCommand, searchPathOf } from "../model/job.ts";
+import { layersOf, parseJobSections, proveJobSections } from "../model/job-sections.ts";
 import { printable } from "../model/printable.ts";
 import { Problem } from "../model/problem.ts";
+import { optionOf, proveRules, type RuleLayer, rulesInForce, shownText } from "../model/rule-table.ts";
+import type { Rules } from "../model/rules.ts";
 import type { Verdict } from "../model/state.ts";
+import { consistentSplayMs } from "../schedule/schedule.ts";
 import { complain, ownFailure, print } from "./terminal.ts";
 import type { Run } from "./wrap-options.ts";
 
 /**
  * Prints the explanation to standard output.
- * @returns 0; 125 where the words make no command
+ * @returns 0; 125 where the words make no command, or a section of the configuration is wrong
  */
 export async function explain(program: string, run: Run, loaded: LoadedConf): Promise<number> {
   const { conf } = loaded;
@@ -23,23 +27,76 @@ export async function explain(program: string, run: Run, loaded: LoadedConf): Pr
     complain(program, command);
     return ownFailure;
   }
-  const job: Job = { ...command, niceLevel: conf.niceLevel };
+  const known = rulesOf(run, loaded, command.name);
+  if (known instanceof Problem) {
+    complain(program, known);
+    return ownFailure;
+  }
+  const { rules, layers } = known;
+  const job: Job = { ...command, niceLevel: rules.niceLevel ?? conf.niceLevel };
   const verdict = judge(conf);
   const rows = [
     ...confRows(loaded),
     ...stateRows(verdict, conf),
     ...(await commandRows(job, run, conf)),
+    ...ruleRows(rules, layers, command.name),
     ["log", `${conf.syslogFacility} at ${conf.syslogLevel} as ${program}${logSocketNote()}`],
     [
       "so",
       verdict.state === "active"
-        ? "the command would run here, now"
-        : "nothing would run here; exit status 0",
+        ? `the command would run here, ${terms(rules)}`
+        : `nothing would run here; exit status ${rules.skipExit}`,
     ],
   ];
   const width = Math.max(...rows.map(([label = ""]) => label.length)) + 2;
   await print(rows.map(([label = "", text]) => `${label.padEnd(width)}${text}\n`).join(""));
   return 0;
+}
+
+/** Proves all sections, not only this job's: whoever asks wants to know of every line that is wrong. */
+function rulesOf(
+  run: Run,
+  { conf, path }: LoadedConf,
+  commandName: string,
+): { rules: Rules; layers: RuleLayer[] } | Problem {
+  const sections = parseJobSections(conf.sections, path);
+  if (sections instanceof Problem) return sections;
+  const layers = layersOf(run.rules, sections, commandName);
+  const rules = proveJobSections(sections) ?? proveRules(layers);
+  return rules instanceof Problem ? rules : { rules, layers };
+}
+
+function ruleRows(rules: Rules, layers: readonly RuleLayer[], commandName: string): string[][] {
+  const inForce = rulesInForce(layers).filter(({ key }) => key !== "name");
+  return [
+    rules.name === undefined
+      ? ["job", `${printable(commandName)}  (its command's name)`]
+      : ["job", `${printable(rules.name)}  (--name)`],
+    ...inForce.map((rule) => {
+      const here = rule.key === "splay" && rules.splayMs !== undefined;
+      const note = here ? `, ${durationInWords(splayHere(rules.splayMs))} on this machine` : "";
+      return [`  ${rule.key}`, `${shownText(rule)}${note}  (${rule.where ?? optionOf(rule.key)})`];
+    }),
+  ];
+}
+
+function splayHere(splayMs: number | undefined): number {
+  return splayMs === undefined
+    ? 0
+    : consistentSplayMs(process.getBuiltinModule("node:os").hostname(), splayMs);
+}
+
+/** When a job would start that may run. */
+function terms({ condition, overlap, splayMs, jitterMs }: Rules): string {
+  const splay = splayHere(splayMs);
+  const put = splay > 0 ? `${durationInWords(splay)} after its time` : "now";
+  const all = [
+    jitterMs === undefined ? put : `${put} or up to ${durationInWords(jitterMs)} later`,
+    ...(condition === undefined ? [] : ["if the line of its rule if exits 0"]),
+    ...(overlap.mode === "skip" ? ["unless an earlier run goes on"] : []),
+    ...(overlap.mode === "wait" ? ["or when an earlier run has ended"] : []),
+  ];
+  return all.join(", ");
 }
 
 function confRows({ conf, path, exists, warnings }: LoadedConf): string[][] {
@@ -61,6 +118,14 @@ function confRows({ conf, path, exists, warnings }: LoadedConf): string[][] {
     when_in_doubt: conf.whenInDoubt,
     on_passive: conf.onPassive,
     stop_grace: formatDuration(conf.stopGraceMs),
+    history: conf.history,
+    history_keep: formatDuration(conf.historyKeepMs),
+    history_size: formatSize(conf.historySizeBytes),
+    log_command: conf.logCommand,
+    redact: conf.redact ?? "none",
+    mail_through: conf.mailThrough,
+    mail_from: conf.mailFrom ?? "none",
+    mail_password_file: conf.mailPasswordFile ?? "none",
   };
   // The table of defaults has every key, and no other.
   const keys = Object.keys(confDefaults) as ConfKey[];

@@ -33,6 +33,7 @@ export function sayWarnings(program: string, warnings: readonly string[], conf: 
  * @throws {Problem} `internal` where it can't be written, a full disk for instance
  */
 export async function print(text: string): Promise<void> {
+  if (text === "") return; // the runtime would cut the file that standard output is to nothing, even where it is appended to
   try {
     await Bun.write(Bun.stdout, text);
   } catch (error) {

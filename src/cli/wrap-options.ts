@@ -9,6 +9,15 @@ import type { OnPassive } from "../gate/gate.ts";
 import { nearestWord } from "../model/nearest-word.ts";
 import { quoted } from "../model/printable.ts";
 import { Problem } from "../model/problem.ts";
+import {
+  optionOf,
+  proveRules,
+  type RuleKey,
+  type RuleLayer,
+  type RuleText,
+  ruleKeys,
+  ruleOf,
+} from "../model/rule-table.ts";
 
 /** What the words ask for. */
 export type Invocation =
@@ -28,55 +37,46 @@ export interface Run {
   readonly shell: "joined" | undefined;
   /** From `--on-passive`; undefined: as rcron.conf says. */
   readonly onPassive: OnPassive | undefined;
+  /** The rules given as options, each one sound; empty for a plain line. */
+  readonly rules: RuleLayer;
 }
 
 const flags = ["--help", "--version", "--generate", "--explain", "--shell"] as const;
 const valued = ["--conf", "--on-passive"] as const;
+const whatFollows = { "--conf": "a file", "--on-passive": "finish or stop" } as const;
 const seeHelp = "rcron --help lists the options; a command that begins with a dash goes behind --";
+
+/** The options as they were given. */
+interface Given {
+  readonly flags: Set<(typeof flags)[number]>;
+  readonly values: { [Name in (typeof valued)[number]]?: string };
+  readonly rules: RuleText[];
+}
 
 /**
  * Reads the options up to the first word that is none; from there on every word is the command's.
- * @returns the Problem `invalid` for an unknown option, a missing or surplus value, no command, or a contradiction
+ * @returns the Problem `invalid` for an unknown option, a missing, surplus or unfit value, no command, or a contradiction
  */
 export function parseWrapOptions(words: readonly string[]): Invocation | Problem {
-  const given = new Set<(typeof flags)[number]>();
-  const values: { [Name in (typeof valued)[number]]?: string } = {};
+  const given: Given = { flags: new Set(), values: {}, rules: [] };
   let at = 0;
-  for (; at < words.length; at++) {
+  while (at < words.length) {
     const word = words[at] ?? "";
     if (!word.startsWith("-") || word === "-") break;
-    if (word === "--") {
-      at++;
-      break;
-    }
-    const [name = "", value] = splitOnce(word);
-    const flag = flags.find((known) => known === name || (known === "--help" && name === "-h"));
-    if (flag !== undefined) {
-      if (value !== undefined) return invalid(`${flag} takes no value: got ${quoted(value)}`);
-      given.add(flag);
-    } else if (name === "--as") {
-      return invalid("--as must come first, with rcron, rcrond or rcronctl behind it");
-    } else if (name === "--conf" || name === "--on-passive") {
-      if (values[name] !== undefined) return invalid(`${name} must be given once: got it twice`);
-      const given = value ?? words[++at];
-      if (given === undefined || given === "") {
-        return invalid(
-          `${name} must be followed by ${name === "--conf" ? "a file" : "finish or stop"}: got none`,
-        );
-      }
-      values[name] = given;
-    } else {
-      const near = nearestWord(name, [...flags, ...valued]);
-      return invalid(`unknown option ${quoted(name)}`, near && `did you mean ${near}? ${seeHelp}`);
-    }
+    at++;
+    if (word === "--") break;
+    const taken = takeOption(given, word, words[at]);
+    if (taken instanceof Problem) return taken;
+    at += taken;
   }
   const command = words.slice(at);
-  const { "--conf": confPath, "--on-passive": onPassive } = values;
-  if (given.has("--help")) return { kind: "help" };
-  if (given.has("--version")) return { kind: "version" };
-  if (given.has("--generate")) {
-    if (given.has("--explain") || given.has("--shell") || onPassive !== undefined) {
-      return invalid("--generate must stand alone: got --explain, --shell or --on-passive as well");
+  const { flags: asked, rules } = given;
+  const { "--conf": confPath, "--on-passive": onPassive } = given.values;
+  if (asked.has("--help")) return { kind: "help" };
+  if (asked.has("--version")) return { kind: "version" };
+  if (asked.has("--generate")) {
+    if (asked.has("--explain") || asked.has("--shell") || onPassive !== undefined || rules.length > 0) {
+      return invalid("--generate must stand alone, or with --conf: got other options as well");
     }
     if (command.length > 0) return invalid(`--generate runs no command: got ${quoted(command.join(" "))}`);
     return { kind: "generate", confPath };
@@ -84,10 +84,60 @@ export function parseWrapOptions(words: readonly string[]): Invocation | Problem
   if (onPassive !== undefined && onPassive !== "finish" && onPassive !== "stop") {
     return invalid(`--on-passive must be finish or stop: got ${quoted(onPassive)}`);
   }
+  // Here and not only where a job runs: a slip in a crontab is to be told by the passive machines, too.
+  const proof = proveRules([rules]);
+  if (proof instanceof Problem) return invalid(proof.message, proof.hint);
   if (command.length === 0)
     return invalid("no command given", "usage: rcron [options] command [args]; see rcron --help");
-  const shell = given.has("--shell") ? "joined" : undefined;
-  return { kind: given.has("--explain") ? "explain" : "run", words: command, confPath, shell, onPassive };
+  const shell = asked.has("--shell") ? "joined" : undefined;
+  const kind = asked.has("--explain") ? "explain" : "run";
+  return { kind, words: command, confPath, shell, onPassive, rules };
+}
+
+/**
+ * Adds one option to those given.
+ * @param next the word behind it
+ * @returns how many of the words behind it are its own: 0 or 1
+ */
+function takeOption(given: Given, word: string, next: string | undefined): number | Problem {
+  const [name = "", value] = splitOnce(word);
+  const flag = flags.find((known) => known === name || (known === "--help" && name === "-h"));
+  const rule = flag === undefined ? ruleKeys.find((key) => optionOf(key) === name) : undefined;
+  if (flag !== undefined || (rule !== undefined && ruleOf(rule).value === undefined)) {
+    if (value !== undefined) return invalid(`${flag ?? name} takes no value: got ${quoted(value)}`);
+    if (rule !== undefined && isTwice(given.rules, rule)) return givenTwice(name);
+    if (flag !== undefined) given.flags.add(flag);
+    if (rule !== undefined) given.rules.push({ key: rule, text: "yes", where: undefined });
+    return 0;
+  }
+  if (name === "--as") {
+    return invalid("--as must come first, with rcron, rcrond or rcronctl behind it");
+  }
+  const own = valued.find((known) => known === name);
+  if (own === undefined && rule === undefined) {
+    const near = nearestWord(name, [...flags, ...valued, ...ruleKeys.map(optionOf)]);
+    return invalid(`unknown option ${quoted(name)}`, near && `did you mean ${near}? ${seeHelp}`);
+  }
+  if (own === undefined ? isTwice(given.rules, rule) : given.values[own] !== undefined) {
+    return givenTwice(name);
+  }
+  const text = value ?? next;
+  if (text === undefined || text === "") {
+    const what = own === undefined ? rule && ruleOf(rule).value : whatFollows[own];
+    return invalid(`${name} must be followed by ${what}: got none`);
+  }
+  if (own !== undefined) given.values[own] = text;
+  if (rule !== undefined) given.rules.push({ key: rule, text, where: undefined });
+  return value === undefined ? 1 : 0;
+}
+
+/** True for a rule that may be given once, and was. */
+function isTwice(rules: RuleLayer, asked: RuleKey | undefined): boolean {
+  return asked !== undefined && ruleOf(asked).isRepeatable !== true && rules.some(({ key }) => key === asked);
+}
+
+function givenTwice(name: string): Problem {
+  return invalid(`${name} must be given once: got it twice`);
 }
 
 /** `--name=value` in its two parts. */

@@ -6,12 +6,12 @@
  * and its way has no promise in it, because the first one costs 0.1 ms; a test reads the build's module list and holds
  * this file to that.
  */
-import { type Conf, judge, loadConf } from "../gate/gate.ts";
-import { type Extension, ignoreLine, newRunId } from "../model/log-line.ts";
+import { judge, loadConf } from "../gate/gate.ts";
 import { Problem } from "../model/problem.ts";
-import type { Verdict } from "../model/state.ts";
 import { readWords } from "../system/raw-words.ts";
 import { Syslog } from "../system/syslog.ts";
+import { type GatedRun, ignore } from "./gated-run.ts";
+import { hidesCommand } from "./record.ts";
 import { complain, ownFailure, sayWarnings } from "./terminal.ts";
 import type { Run } from "./wrap-options.ts";
 
@@ -29,7 +29,11 @@ export function wrap(program: string, decoded: readonly string[]): number | Prom
   const log = new Syslog({ ident: program, pid: process.pid });
   const isPlain = words[0] !== undefined && words[0][0] !== "-";
   const status = isPlain
-    ? runWhereActive(program, { words, confPath: undefined, shell: undefined, onPassive: undefined }, log)
+    ? runWhereActive(
+        program,
+        { words, confPath: undefined, shell: undefined, onPassive: undefined, rules: [] },
+        log,
+      )
     : answerOptions(program, words, log);
   return typeof status === "number" ? close(log, status) : status.then((later) => close(log, later));
 }
@@ -61,17 +65,6 @@ async function answerOptions(program: string, words: readonly string[], log: Sys
   return written instanceof Problem ? fail(program, written, log) : 0;
 }
 
-/** A run behind the gate: all that is known of it before anything is done. */
-export interface GatedRun {
-  readonly program: string;
-  readonly run: Run;
-  readonly conf: Conf;
-  readonly verdict: Verdict;
-  /** What the person shall hear of configuration and state; each a sentence. */
-  readonly warnings: readonly string[];
-  readonly log: Syslog;
-}
-
 /** The prefix's own work. */
 function runWhereActive(program: string, run: Run, log: Syslog): number | Promise<number> {
   const loaded = loadConf(run.confPath);
@@ -80,32 +73,21 @@ function runWhereActive(program: string, run: Run, log: Syslog): number | Promis
   const verdict = judge(conf);
   const warnings = verdict.isDefault ? [...loaded.warnings, verdict.sentence] : loaded.warnings;
   const gated: GatedRun = { program, run, conf, verdict, warnings, log };
-  if (verdict.state === "active") return loadAndRun(gated);
-  if (conf.logFormat === "extended") return loadAndIgnore(gated);
+  const hasRules = run.rules.length > 0 || conf.sections !== undefined;
+  if (hasRules || hidesCommand(gated)) return loadAndRun(gated, loaded.path);
+  if (verdict.state === "active") return loadAndRun(gated, undefined);
+  if (conf.logFormat === "extended") return loadAndRun(gated, loaded.path);
   ignore(gated, undefined);
   return 0;
 }
 
-/** A passive machine's whole work. */
-function ignore({ program, run, conf, warnings, log }: GatedRun, extension: Extension | undefined): void {
-  if (warnings.length > 0) sayWarnings(program, warnings, conf, log);
-  const context = { clusterName: conf.clusterName, commandText: run.words.join(" "), extension };
-  log.log(conf.syslogFacility, conf.syslogLevel, ignoreLine(context));
-}
-
-async function loadAndRun(gated: GatedRun): Promise<number> {
-  const { runActive } = await import("./run-active.ts");
-  const status = await runActive(gated);
+/** @param confPath undefined for an active machine's job of which nothing more is to be known */
+async function loadAndRun(gated: GatedRun, confPath: string | undefined): Promise<number> {
+  const status =
+    confPath === undefined
+      ? await (await import("./run-active.ts")).runActive(gated)
+      : await (await import("./run-with-rules.ts")).runWithRules(gated, confPath);
   return status instanceof Problem ? fail(gated.program, status, gated.log) : status;
-}
-
-/** The same as {@link ignore}, with the job's name in the line, for which the words must be understood. */
-async function loadAndIgnore(gated: GatedRun): Promise<number> {
-  const { parseCommand } = await import("../model/job.ts");
-  const job = parseCommand(gated.run.words, gated.run.shell ?? gated.conf.shell);
-  const { reason } = gated.verdict;
-  ignore(gated, job instanceof Problem ? undefined : { jobName: job.name, runId: newRunId(), reason });
-  return 0;
 }
 
 /** Nothing runs. Said to the person and, where cron's mail goes nowhere, to the log under the default facility. */

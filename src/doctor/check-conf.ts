@@ -5,6 +5,7 @@
 import { type Conf, type ConfKey, defaultConfPath, parseConf } from "../gate/gate.ts";
 import { durationInWords } from "../model/duration.ts";
 import { parseIpAddress } from "../model/ip-address.ts";
+import { parseJobSections, proveJobSections } from "../model/job-sections.ts";
 import { printable } from "../model/printable.ts";
 import { Problem } from "../model/problem.ts";
 import { virtualAddresses } from "./check-election.ts";
@@ -47,19 +48,16 @@ export function checkConf(
       const defaults = parseConf("", path);
       return defaults instanceof Problem ? undefined : { conf: defaults.conf, path: shown };
     }
-    const where = parsed.where ?? shown;
-    exam.error(
-      "rcron-conf",
-      where,
-      `${withoutPlace(parsed.message, where)}: nothing runs`,
-      parsed.hint ?? `mend it, then: rcron --conf ${shown} --explain true`,
-    );
+    refuse(exam, parsed, shown, "nothing runs");
     return undefined;
   }
   for (const warning of parsed.warnings) {
     const [where = shown] = /^.*?:\d+(?=: )/.exec(warning) ?? [];
     exam.warning("rcron-conf", where, withoutPlace(warning, where), "mend the line, or remove it");
   }
+  const sections = parseJobSections(parsed.conf.sections, shown);
+  const wrong = sections instanceof Problem ? sections : proveJobSections(sections);
+  if (wrong !== undefined) refuse(exam, wrong, shown, "jobs are refused on the active machine");
   // Whoever looks may have a configuration of his own.
   const own = named === undefined ? [] : [machine.uid];
   const weak = weaknesses(machine, path, own);
@@ -71,9 +69,15 @@ export function checkConf(
       advice,
     );
   }
-  if (parsed.warnings.length + weak.length === 0)
+  if (parsed.warnings.length + weak.length === 0 && wrong === undefined)
     exam.fine("rcron-conf", `${shown}: well-formed, only root can change it`);
   return { conf: parsed.conf, path: shown };
+}
+
+function refuse(exam: Examination, problem: Problem, path: string, effect: string): void {
+  const where = problem.where ?? path;
+  const advice = problem.hint ?? `mend it, then: rcron --conf ${path} --explain true`;
+  exam.error("rcron-conf", where, `${withoutPlace(problem.message, where)}: ${effect}`, advice);
 }
 
 /** A configuration as rcron would read it. */

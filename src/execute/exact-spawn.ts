@@ -6,8 +6,7 @@
  * - the caller closed a standard stream: the runtime would put /dev/null there;
  * - the caller left descriptors open: the runtime hands them on by number, copies each upward for that, past the limit
  *   of open files if need be, and closes every number in between by a call of its own;
- * - PATH has an empty or relative folder: the runtime's search differs from execvp(3)'s;
- * - the job shall lead a process group of its own: the runtime only knows sessions.
+ * - PATH has an empty or relative folder: the runtime's search differs from execvp(3)'s.
  *
  * The child has exactly what an exec in this process's place would have left it. The price: its end is learned from
  * SIGCHLD instead of the runtime.
@@ -18,12 +17,15 @@ import { decodeWord, encodeWord } from "../model/raw-text.ts";
 import { readFileStart } from "../system/files.ts";
 import { addressOf, errno, exactLibc, type SystemError, systemError } from "../system/libc.ts";
 import { type Inheritance, ignoredByRuntime, keepAcrossExec, ownByLibrary } from "../system/process.ts";
+import type { Streams } from "./local.ts";
 
-const POSIX_SPAWN_SETPGROUP = 0x02;
 const POSIX_SPAWN_SETSIGDEF = 0x04;
+const POSIX_SPAWN_SETSID = 0x80;
 /** glibc's posix_spawnattr_t has 336 bytes, its sigset_t 128. */
 const attributeSize = 512;
 const signalSetSize = 128;
+/** Its posix_spawn_file_actions_t has 80. */
+const fileActionsSize = 128;
 const environmentLimit = 8 * 1024 * 1024;
 const WNOHANG = 1;
 /** SIGCHLD tells of the end at once; this is how often it is looked for besides, should one get lost. */
@@ -37,8 +39,12 @@ export interface ExactSpawnOptions {
   /** On top of this process's own environment. */
   readonly environment: readonly Assignment[];
   readonly inheritance: Inheritance;
-  /** True to make the child the leader of a process group of its own. */
+  /** True to make the child the leader of a session of its own, and so of a process group. */
   readonly isGroup: boolean;
+  /** Descriptors of this process for its standard streams; undefined: this process's own. */
+  readonly streams?: Streams | undefined;
+  /** Where it starts; undefined: where this process is. */
+  readonly workingFolder?: string | undefined;
 }
 
 /** A started program. */
@@ -53,7 +59,7 @@ export interface ExactChild {
  * @returns the child, or why the system refused, or `no-libc` where no C function can be called
  */
 export function exactSpawn(options: ExactSpawnOptions): ExactChild | SystemError | "no-libc" {
-  const { file, words, environment, inheritance, isGroup } = options;
+  const { file, words, environment, inheritance, isGroup, streams, workingFolder } = options;
   const c = exactLibc();
   if (c === undefined) return "no-libc";
   const argv = new StringArray(words.map(encodeWord));
@@ -62,21 +68,33 @@ export function exactSpawn(options: ExactSpawnOptions): ExactChild | SystemError
   const attributes = new Uint8Array(attributeSize);
   c.posix_spawnattr_init(attributes);
   c.posix_spawnattr_setsigdefault(attributes, signalsToReset(inheritance));
-  // The group is 0 after init, which means: the child's own pid.
-  c.posix_spawnattr_setflags(attributes, POSIX_SPAWN_SETSIGDEF | (isGroup ? POSIX_SPAWN_SETPGROUP : 0));
+  c.posix_spawnattr_setflags(attributes, POSIX_SPAWN_SETSIGDEF | (isGroup ? POSIX_SPAWN_SETSID : 0));
   keepAcrossExec(inheritance.descriptors);
+  const hasActions = streams !== undefined || workingFolder !== undefined;
+  const actions = hasActions ? new Uint8Array(fileActionsSize) : null;
+  const folder = terminated(encodeWord(workingFolder ?? ""));
+  if (actions !== null) {
+    c.posix_spawn_file_actions_init(actions);
+    if (streams !== undefined) {
+      if (streams.stdin !== undefined) c.posix_spawn_file_actions_adddup2(actions, streams.stdin, 0);
+      c.posix_spawn_file_actions_adddup2(actions, streams.stdout, 1);
+      c.posix_spawn_file_actions_adddup2(actions, streams.stderr, 2);
+    }
+    if (workingFolder !== undefined) c.posix_spawn_file_actions_addchdir_np(actions, folder);
+  }
   // Installed before the start, so that not even the shortest job's end is missed.
   const reaper = new Reaper();
   const error = c.posix_spawn(
     pidCell,
     terminated(encodeWord(file)),
-    null,
+    actions,
     attributes,
     argv.pointers,
     envp.pointers,
   );
   argv.release();
   envp.release();
+  if (actions !== null) c.posix_spawn_file_actions_destroy(actions);
   if (error !== 0) {
     reaper.close();
     return systemError(error);

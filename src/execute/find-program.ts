@@ -17,17 +17,18 @@ export type Found = { readonly path: string } | { readonly exitCode: 126 | 127; 
  * Looks for a program.
  * @param program the command's first word; with a slash in it, it is a path and nothing is searched
  * @param searchPath the job's PATH; undefined if it is not set
+ * @param folder where the job starts, from where relative paths lead; undefined: where this process is
  * @returns its path, without a slash for a file that an empty folder in PATH (the working directory) has; or why it
  *   can't be run: 127 if there is none, 126 if there is one that is not executable
  */
-export function findProgram(program: string, searchPath: string | undefined): Found {
-  if (program.includes("/")) return check(program, program);
+export function findProgram(program: string, searchPath: string | undefined, folder?: string): Found {
+  if (program.includes("/")) return check(program, program, folder);
   let denied: Found | undefined;
   if (program !== "") {
-    for (const folder of (searchPath ?? searchedWithoutPath).split(":")) {
-      const path = folder === "" ? program : `${folder}/${program}`;
-      if (!isThere(path)) continue;
-      const found = check(program, path);
+    for (const searched of (searchPath ?? searchedWithoutPath).split(":")) {
+      const path = searched === "" ? program : `${searched}/${program}`;
+      if (!isThere(path, folder)) continue;
+      const found = check(program, path, folder);
       if ("path" in found) return found;
       denied ??= found;
     }
@@ -43,26 +44,26 @@ export function findProgram(program: string, searchPath: string | undefined): Fo
 }
 
 /** A folder of PATH that can't be entered has nothing for this user; to be told of it would only mislead. */
-function isThere(path: string): boolean {
+function isThere(path: string, folder: string | undefined): boolean {
   try {
-    process.getBuiltinModule("node:fs").statSync(bytesOf(path));
+    process.getBuiltinModule("node:fs").statSync(bytesOf(path, folder));
     return true;
   } catch {
     return false; // Whatever the reason, there is nothing to be run.
   }
 }
 
-function check(program: string, path: string): Found {
+function check(program: string, path: string, folder: string | undefined): Found {
   const { accessSync, constants, statSync } = process.getBuiltinModule("node:fs");
   const shown = program === path ? quoted(path) : `${quoted(program)} (${printable(path)})`;
   let mode = 0;
   try {
-    const stat = statSync(bytesOf(path));
+    const stat = statSync(bytesOf(path, folder));
     if (stat.isDirectory()) {
       return { exitCode: 126, problem: new Problem("invalid", `${shown}: is a directory, not a program`) };
     }
     mode = stat.mode;
-    accessSync(bytesOf(path), constants.X_OK);
+    accessSync(bytesOf(path, folder), constants.X_OK);
     return { path };
   } catch (error) {
     if (thrownSystemError(error).code !== "EACCES") {
@@ -78,6 +79,7 @@ function check(program: string, path: string): Found {
 }
 
 /** A path in its own bytes, also where they are not UTF-8. */
-function bytesOf(path: string): Buffer {
-  return Buffer.from(encodeWord(path));
+function bytesOf(path: string, folder: string | undefined): Buffer {
+  const isRelative = folder !== undefined && path[0] !== "/";
+  return Buffer.from(encodeWord(isRelative ? `${folder}/${path}` : path));
 }

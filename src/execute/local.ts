@@ -2,41 +2,80 @@
  * Runs a job on this machine: as a child that has the caller's own standard streams, descriptors, ignored signals,
  * working directory and process group. Nothing is copied or buffered.
  */
-import { argvOf, type Job, searchPathOf } from "../model/job.ts";
+import { argvOf, type Command, type Job, searchPathOf } from "../model/job.ts";
 import type { Outcome } from "../model/outcome.ts";
 import { printable, quoted } from "../model/printable.ts";
 import { Problem } from "../model/problem.ts";
 import { isRaw } from "../model/raw-text.ts";
 import { readFileStart } from "../system/files.ts";
 import { type SystemError, thrownSystemError } from "../system/libc.ts";
-import { type Inheritance, ownByLibrary, SignalForwarder, setPriority } from "../system/process.ts";
+import {
+  type ForwardedSignal,
+  type Inheritance,
+  ownByLibrary,
+  SignalForwarder,
+  setPriority,
+} from "../system/process.ts";
 
 /** How a run may be ended before its time. */
 export interface StopRequest {
-  /** When it is aborted, the job's whole process group gets TERM, and KILL after the grace. */
+  /** When it is aborted, the job's whole process tree gets TERM, and KILL after the grace. */
   readonly signal: AbortSignal;
   readonly graceMs: number;
+  /** The run's id, by which what left the group is found again. */
+  readonly runId: string;
+  /** Told how many processes outlived KILL, where some did. */
+  readonly onSurvivors?: (count: number) => void;
+}
+
+/** Descriptors of this process that the job shall have as its standard streams. */
+export interface Streams {
+  /** Undefined: this process's own. */
+  readonly stdin?: number;
+  readonly stdout: number;
+  readonly stderr: number;
 }
 
 /** What is asked of a run besides the job. */
 export interface LocalOptions {
   /** What the caller left, read before anything was opened. */
   readonly inheritance: Inheritance;
-  /** Undefined: nothing ends the job but itself; then it stays in the caller's process group. */
-  readonly stop: StopRequest | undefined;
+  /** True to give the job a session and process group of its own, so that it can be ended with all that it has started. */
+  readonly isGroup: boolean;
+  /** Where the job starts; undefined: where this process is. */
+  readonly workingFolder?: string | undefined;
+  readonly umask?: number | undefined;
+  /** Makes of each command one that has another user's rights; undefined: this process's own. */
+  readonly asUser?: ((command: Command) => Command) | undefined;
+  /**
+   * Told of each signal that is to be passed on, before it is.
+   * @returns true to keep it from the job, and from the next one where none is running
+   */
+  readonly onSignal?: (signal: ForwardedSignal) => boolean;
+}
+
+/** What is asked of one start of the job. */
+export interface StartOptions {
+  /** Undefined: nothing ends the job but itself. Asks for a group. */
+  readonly stop?: StopRequest | undefined;
+  /** Undefined: this process's own. */
+  readonly streams?: Streams | undefined;
+  /** What is started instead of the job, on its terms. */
+  readonly command?: Command;
+  readonly onStarted?: (pid: number) => void;
 }
 
 /** A job made ready by {@link prepareLocal}. */
 export interface LocalRun {
-  /** Starts the job and waits for its end, however long that takes. */
-  run(): Promise<Outcome>;
+  /** Starts the job and waits for its end, however long that takes. May be called again when that has come. */
+  run(options?: StartOptions): Promise<Outcome>;
   /** What could not be done as asked, though the job runs; each a sentence. */
   readonly warnings: readonly string[];
 }
 
 /** Makes ready to run a job: from here on signals are kept for it, and this process has its priority. */
 export function prepareLocal(job: Job, options: LocalOptions): LocalRun {
-  const signals = new SignalForwarder(options.inheritance.ignoredSignals);
+  const signals = new SignalForwarder(options.inheritance.ignoredSignals, options.onSignal);
   const warnings: string[] = [];
   const refused = setPriority(job.niceLevel);
   if (refused !== undefined) {
@@ -44,7 +83,7 @@ export function prepareLocal(job: Job, options: LocalOptions): LocalRun {
       `can't set the priority to nice_level ${job.niceLevel}: ${refused.text}: going on at the present priority`,
     );
   }
-  return { warnings, run: () => run(job, options, signals) };
+  return { warnings, run: (start = {}) => run(job, { ...options, ...start }, signals) };
 }
 
 /** One way of starting the job; a second one may follow from the reason why the first one failed. */
@@ -59,26 +98,32 @@ interface Child {
   readonly ended: Promise<Outcome>;
 }
 
-async function run(job: Job, options: LocalOptions, signals: SignalForwarder): Promise<Outcome> {
-  const { stop } = options;
+type RunOptions = LocalOptions & StartOptions;
+
+async function run(prepared: Job, options: RunOptions, signals: SignalForwarder): Promise<Outcome> {
+  const { stop, isGroup, asUser, command = prepared.command } = options;
+  const job = { ...prepared, command: asUser === undefined ? command : asUser(command) };
   const words = argvOf(job.command);
-  const isExact = stop !== undefined || needsExactSpawn(job, words, options.inheritance);
+  const isExact = needsExactSpawn(job, words, options.inheritance);
   let attempt: Attempt = { words, file: undefined };
   for (;;) {
-    const started = isExact ? await startExactly(job, attempt, options) : startPlainly(job, attempt);
+    const started = isExact ? await startExactly(job, attempt, options) : startPlainly(job, attempt, options);
     if (!("code" in started)) {
-      signals.to(started.pid, { isGroup: stop !== undefined });
+      signals.to(started.pid, { isGroup });
+      options.onStarted?.(started.pid);
       if (stop === undefined) {
         const outcome = await started.ended;
         signals.stop();
         return outcome;
       }
-      const { endGroupOnStop } = await import("./process-group.ts");
-      const outcome = await endGroupOnStop(started.pid, started.ended, stop);
+      const { endTreeOnStop } = await import("./process-tree.ts");
+      const outcome = await endTreeOnStop(started.pid, started.ended, stop);
       signals.stop();
       return outcome;
     }
-    const next = await nextAttempt(job, attempt, started);
+    const barred = options.workingFolder && whyNotEntered(options.workingFolder);
+    if (barred) return { kind: "not-started", exitCode: 125, problem: barred };
+    const next = await nextAttempt(job, attempt, started, options.workingFolder);
     if ("kind" in next) return next;
     attempt = next;
   }
@@ -102,14 +147,20 @@ function hasOddFolder(path: string | undefined): boolean {
   return path?.split(":").some((folder) => !folder.startsWith("/")) ?? false;
 }
 
-/** By the runtime's own spawn. */
-function startPlainly(job: Job, { words, file }: Attempt, isDetached = false): Child | SystemError {
+/** By the runtime's own spawn, which knows no group of its own without a session of its own. */
+function startPlainly(
+  job: Job,
+  { words, file }: Attempt,
+  { isGroup, streams, workingFolder, umask }: RunOptions,
+): Child | SystemError {
   const [program = "", ...args] = words;
+  const umaskBefore = umask === undefined ? undefined : process.umask(umask);
   try {
     const child = Bun.spawn([file ?? program, ...args], {
       argv0: program,
-      stdio: ["inherit", "inherit", "inherit"],
-      detached: isDetached,
+      stdio: [streams?.stdin ?? "inherit", streams?.stdout ?? "inherit", streams?.stderr ?? "inherit"],
+      detached: isGroup,
+      ...(workingFolder !== undefined && { cwd: workingFolder }),
       // Without assignments the environment is not mentioned, so that values go on in their very bytes.
       ...(job.environment.length > 0 && { env: environmentOf(job) }),
     });
@@ -120,6 +171,8 @@ function startPlainly(job: Job, { words, file }: Attempt, isDetached = false): C
     return { pid: child.pid, ended };
   } catch (error) {
     return thrownSystemError(error);
+  } finally {
+    if (umaskBefore !== undefined) process.umask(umaskBefore);
   }
 }
 
@@ -128,29 +181,27 @@ function environmentOf(job: Job): Record<string, string | undefined> {
 }
 
 /** By posix_spawn, which changes nothing. */
-async function startExactly(
-  job: Job,
-  attempt: Attempt,
-  { inheritance, stop }: LocalOptions,
-): Promise<Child | SystemError> {
+async function startExactly(job: Job, attempt: Attempt, options: RunOptions): Promise<Child | SystemError> {
   const { exactSpawn } = await import("./exact-spawn.ts");
   const { findProgram } = await import("./find-program.ts");
   let file = attempt.file;
   if (file === undefined) {
-    const found = findProgram(attempt.words[0] ?? "", searchPathOf(job, process.env["PATH"]));
+    const searchPath = searchPathOf(job, process.env["PATH"]);
+    const found = findProgram(attempt.words[0] ?? "", searchPath, options.workingFolder);
     if (!("path" in found)) return { code: "ENOENT", text: found.problem.message };
     file = found.path;
   }
   const { words } = attempt;
-  const isGroup = stop !== undefined;
-  const child = exactSpawn({ file, words, environment: job.environment, inheritance, isGroup });
+  const { umask, ...exact } = options;
+  const umaskBefore = umask === undefined ? undefined : process.umask(umask);
+  const child = exactSpawn({ file, words, environment: job.environment, ...exact });
+  if (umaskBefore !== undefined) process.umask(umaskBefore);
   if (child !== "no-libc")
     return "code" in child ? child : { pid: child.pid, ended: child.ended.then(fromWaitStatus) };
   if (!words.some(isRaw)) {
     // Where the caller ignores SIGCHLD, children vanish without a status; a listener of ours ends that.
     process.on("SIGCHLD", () => {});
-    // A session of its own is more than a group of its own, and all that the runtime has.
-    return startPlainly(job, attempt, isGroup);
+    return startPlainly(job, attempt, options);
   }
   return { code: "ENOSYS", text: "a word is not UTF-8, and without libc its bytes can't be passed on" };
 }
@@ -160,15 +211,29 @@ function fromWaitStatus(status: number): Outcome {
   return signal === 0 ? { kind: "exited", exitCode: (status >> 8) & 0xff } : { kind: "signalled", signal };
 }
 
+/** The system names no folder when it refuses a start for it, and the runtime names the program then. */
+function whyNotEntered(folder: string): Problem | undefined {
+  const { accessSync, constants, statSync } = process.getBuiltinModule("node:fs");
+  const rule = `the working folder must be one that can be entered: got ${quoted(folder)}`;
+  try {
+    if (!statSync(folder).isDirectory()) return new Problem("invalid", `${rule}: not a directory`);
+    accessSync(folder, constants.X_OK);
+    return undefined;
+  } catch (error) {
+    return new Problem("not-found", `${rule}: ${thrownSystemError(error).text}`, { cause: error });
+  }
+}
+
 /** What execvp(3) would try next, or why the job can't be started. */
 async function nextAttempt(
   job: Job,
   { words, file }: Attempt,
   error: SystemError,
+  workingFolder: string | undefined,
 ): Promise<Attempt | Outcome> {
   const { findProgram } = await import("./find-program.ts");
   const [program = "", ...args] = words;
-  const found = findProgram(program, searchPathOf(job, process.env["PATH"]));
+  const found = findProgram(program, searchPathOf(job, process.env["PATH"]), workingFolder);
   if (!("path" in found)) return { kind: "not-started", ...found };
   // The runtime's search is not quite execvp's: what that one finds is tried by its path.
   if (error.code === "ENOENT" && file === undefined) {

@@ -1,9 +1,6 @@
 /**
- * rcron.conf: its keys, their defaults, and the parser.
- *
- * The syntax is what the two older programs accepted between them, which no ini library reads: `key = value`,
- * `key: value`, and `key value` with blanks alone; whole-line comments with `#` or `;`; values in `"…"` or `'…'`.
- * There are no sections and no comments after a value.
+ * rcron.conf: its keys, their defaults, and the parser of its top level. model/setting-lines.ts says how a line is
+ * written, model/job-sections.ts reads what stands behind the first `[job …]`.
  *
  * The parser is pure and total: text in, a configuration or a Problem out. What is doubtful but harmless becomes
  * a warning; whatever could make a job run on the wrong machine is a Problem, and then nothing runs.
@@ -13,8 +10,16 @@ import { parseIpAddress } from "../model/ip-address.ts";
 import { nearestWord } from "../model/nearest-word.ts";
 import { quoted } from "../model/printable.ts";
 import { Problem } from "../model/problem.ts";
+import { type Place, readSettings, type SectionText } from "../model/setting-lines.ts";
 import type { State } from "../model/state.ts";
 import { type Facility, facilities, type Level, levels } from "../model/syslog-names.ts";
+import {
+  isRecordDefault,
+  proveRecord,
+  type RecordConf,
+  recordDefaults,
+  recordOfDefaults,
+} from "./record-conf.ts";
 
 /** Where the configuration is looked for without `--conf`. @see docs/compatibility.md "default configuration" */
 export const defaultConfPath = "/etc/rcron/rcron.conf";
@@ -26,7 +31,7 @@ export const confSizeLimit = 64 * 1024;
 const warningLimit = 10;
 
 /** An rcron.conf, each value proven. */
-export interface Conf {
+export interface Conf extends RecordConf {
   /** An arbitrary name, the same on every machine of the group; the `cluster=` of each log line. */
   readonly clusterName: string;
   readonly stateFile: string;
@@ -49,6 +54,8 @@ export interface Conf {
   readonly stopGraceMs: number;
   /** The line that sets a key; a key that is not here has its default. */
   readonly lines: Readonly<Partial<Record<ConfKey, number>>>;
+  /** The sections, unread; undefined where there are none. */
+  readonly sections: SectionText | undefined;
 }
 
 /** Whether a job goes on to its end, or is stopped, when its machine is no longer active. */
@@ -89,16 +96,21 @@ export const confDefaults = {
   when_in_doubt: "default",
   on_passive: "finish",
   stop_grace: "10s",
+  ...recordDefaults,
 } as const;
 
 /** A key of rcron.conf. */
 export type ConfKey = keyof typeof confDefaults;
 
+/** The keys of sections, to tell one at the top level from a slip. A test compares them with the table of rules. */
+export const sectionKeys =
+  "if if_timeout overlap overlap_scope splay jitter timeout grace preserve_status error success retry retry_delay skip_exit output mail_every ping nice user cwd umask env_file";
+
 /**
- * Reads the text of an rcron.conf.
+ * Reads the text of an rcron.conf, up to its sections.
  *
- * Every run on a passive machine goes through here, so it is one long function of plain loops: each further function,
- * regular expression or callback costs its first use, 0.02 to 0.1 ms (docs/decisions/runtime.md).
+ * Every run on a passive machine goes through here: what is not set is not looked at, and there are plain loops instead of
+ * callbacks, each of which would cost its first use (docs/decisions/runtime.md).
  *
  * @param text the whole file, decoded
  * @param path how messages name the file
@@ -109,54 +121,29 @@ export function parseConf(text: string, path: string): { conf: Conf; warnings: s
   const lines: Partial<Record<ConfKey, number>> = {};
   const warnings: string[] = [];
 
-  const rows = (text.startsWith("\ufeff") ? text.slice(1) : text).split("\n");
-  for (let index = 0; index < rows.length; index++) {
-    const line = rows[index]?.trim() ?? "";
-    if (line === "" || line[0] === "#" || line[0] === ";") continue;
-    const where = `${path}:${index + 1}`;
-
-    let end = 0;
-    for (; end < line.length; end++) {
-      const char = line[end];
-      if (char === "=" || char === ":" || char === " " || char === "\t") break;
-    }
-    const written = line.slice(0, end);
-    const key = written.toLowerCase() as ConfKey; // proved two lines on
+  const read = readSettings(text, path, { at: text.startsWith("\ufeff") ? 1 : 0, line: 1 });
+  if (read instanceof Problem) return read;
+  for (let index = 0; index < read.settings.length; index++) {
+    const setting = read.settings[index];
+    if (setting === undefined) break;
+    const where = `${path}:${setting.line}`;
+    const key = setting.key as ConfKey; // proved on the next line
     // Not `key in confDefaults`: every object has a "constructor".
-    const isKnown = typeof confDefaults[key] === "string";
-    if (!isKnown && !/^[a-z][a-z0-9_.-]*$/.test(key)) return misshapen(line, where);
-    let value = line.slice(end).trimStart();
-    if (value[0] === "=" || value[0] === ":") value = value.slice(1).trimStart();
-    if (value[0] === '"' || value[0] === "'") {
-      const inner = unquote(value);
-      if (inner === undefined) return mustBe(written, "in quotes that match", value, where);
-      value = inner;
-    }
-    if (value === "")
-      return mustBe(written, "given a value", value, where, "remove the line for the default");
-    for (let at = 0; at < value.length; at++) {
-      const code = value.charCodeAt(at);
-      if ((code < 0x20 && code !== 0x09) || code === 0x7f) return mustBe(written, "printable", value, where);
-    }
-
-    if (!isKnown) {
+    if (typeof confDefaults[key] !== "string") {
       if (warnings.length === warningLimit) warnings.push(`${where}: more unknown keys: ignored`);
-      if (warnings.length > warningLimit) continue;
-      const near = nearestWord(key, Object.keys(confDefaults));
-      warnings.push(
-        `${where}: unknown key ${quoted(written)}: ignored${near ? `; did you mean ${near}?` : ""}`,
-      );
+      if (warnings.length <= warningLimit) warnings.push(`${where}: ${unknownKey(setting.written, key)}`);
       continue;
     }
     if (lines[key] !== undefined) {
       const rule = `${key} must be set once: it is set on line ${lines[key]} already`;
       return new Problem("invalid", rule, { where, hint: "keep one of the two lines" });
     }
-    lines[key] = index + 1;
-    values[key] = value;
+    lines[key] = setting.line;
+    values[key] = setting.value;
   }
-
-  const conf = prove(values, lines, path);
+  const sections = read.header && sectionsFrom(text, read.header, path);
+  if (sections instanceof Problem) return sections;
+  const conf = prove(values, lines, path, sections);
   return conf instanceof Problem ? conf : { conf, warnings };
 }
 
@@ -167,23 +154,29 @@ export function defaultConf(): Conf {
   return parsed.conf;
 }
 
-/** @returns undefined where the quotes don't match */
-function unquote(value: string): string | undefined {
-  const end = value.indexOf(value[0] ?? "", 1);
-  return end > 0 && end === value.length - 1 ? value.slice(1, -1) : undefined;
+function unknownKey(written: string, key: string): string {
+  if (` ${sectionKeys} `.includes(` ${key} `)) {
+    return `${quoted(written)} is a rule for jobs, and must stand below a line [job] or [job NAME]: ignored`;
+  }
+  const near = nearestWord(key, Object.keys(confDefaults));
+  return `unknown key ${quoted(written)}: ignored${near ? `; did you mean ${near}?` : ""}`;
 }
 
-function misshapen(line: string, where: string): Problem {
-  if (line.startsWith("[")) {
-    return new Problem("invalid", `sections have no meaning here: got ${quoted(line)}`, {
-      where,
-      hint: "remove the line; all keys stand at the top level",
-    });
-  }
+/**
+ * What stands from the first header on. The headers are read where a job runs; the first one is looked at here, because
+ * below the `[default]` of a configuration from elsewhere a state file could be named, which would be passed over.
+ */
+function sectionsFrom(text: string, { at, line }: Place, path: string): SectionText | Problem {
+  const rest = text.slice(at).trimStart();
+  const isJob = rest.slice(0, 4).toLowerCase() === "[job" && "] \t".includes(rest.charAt(4) || "-");
+  if (isJob) return { text: rest, fromLine: line };
   return new Problem(
     "invalid",
-    `a line must be "key = value", a comment (# or ;) or empty: got ${quoted(line)}`,
-    { where },
+    `sections must be [job] or [job NAME]: got ${quoted(rest.split("\n", 1)[0]?.trim() ?? "")}`,
+    {
+      where: `${path}:${line}`,
+      hint: "remove the line; all other keys stand at the top level",
+    },
   );
 }
 
@@ -199,6 +192,7 @@ function prove(
   values: Readonly<Record<ConfKey, string>>,
   lines: Readonly<Partial<Record<ConfKey, number>>>,
   path: string,
+  sections: SectionText | undefined,
 ): Conf | Problem {
   const { cluster_name: clusterName, state_file: stateFile, nice_level: nice } = values;
   if (stateFile[0] !== "/") {
@@ -238,11 +232,14 @@ function prove(
   if (onPassive !== "finish" && onPassive !== "stop") {
     return mustBeOneOf("on_passive", ["finish", "stop"], values, lines, path);
   }
-  const stopGraceMs = parseDuration(values.stop_grace);
-  if (stopGraceMs === undefined) {
-    return mustBe("stop_grace", durationRule, values.stop_grace, `${path}:${lines.stop_grace}`);
-  }
+  const { stop_grace: grace } = values;
+  const stopGraceMs = grace === confDefaults.stop_grace ? 10_000 : parseDuration(grace);
+  if (stopGraceMs === undefined)
+    return mustBe("stop_grace", durationRule, grace, `${path}:${lines.stop_grace}`);
+  const record = isRecordDefault(values) ? recordOfDefaults : proveRecord(values, lines, path);
+  if (record instanceof Problem) return record;
   return {
+    ...record,
     clusterName,
     stateFile,
     defaultState,
@@ -256,6 +253,7 @@ function prove(
     onPassive,
     stopGraceMs,
     lines,
+    sections,
   };
 }
 

@@ -1,8 +1,13 @@
 /**
  * MAY a job run here? The gate reads the configuration and the state file and gives a verdict with its reason.
  */
+
+import type { JobSections } from "../model/job-sections.ts";
 import { printable } from "../model/printable.ts";
 import { Problem } from "../model/problem.ts";
+import { noProvenance } from "../model/provenance.ts";
+import type { RuleLayer } from "../model/rule-table.ts";
+import type { Rules } from "../model/rules.ts";
 import type { Verdict } from "../model/state.ts";
 import { readFileStart } from "../system/files.ts";
 import type { SystemError } from "../system/libc.ts";
@@ -17,8 +22,10 @@ export {
   defaultConfPath,
   type OnPassive,
   parseConf,
+  sectionKeys,
   type Witnesses,
 } from "./conf.ts";
+export { formatSize, type LogCommand } from "./record-conf.ts";
 export {
   parseState,
   parseStateFile,
@@ -76,6 +83,32 @@ export function loadConf(named: string | undefined): LoadedConf | Problem {
   return parsed instanceof Problem ? parsed : { ...parsed, path, exists: true };
 }
 
+/**
+ * The rules of a job: the options before `[job NAME]` before `[job]`. A caller that has no options and finds no sections
+ * in the configuration has `noRules`, and need not ask.
+ * @param options those given before the command
+ * @param commandName what the job is called without `--name`: the base name of its command
+ * @returns the rules, or the Problem (`invalid`) for which nothing may run
+ */
+export async function loadRules(
+  { conf, path }: Pick<LoadedConf, "conf" | "path">,
+  options: RuleLayer,
+  commandName: string,
+): Promise<Rules | Problem> {
+  const { layersOf, parseJobSections } = await import("../model/job-sections.ts");
+  const sections = parseJobSections(conf.sections, path);
+  if (sections instanceof Problem) return sections;
+  const { proveRules } = await import("../model/rule-table.ts");
+  return proveRules(layersOf(options, sections, commandName));
+}
+
+/** All `[job …]` sections, for who has many jobs. @returns the Problem (`invalid`) for which none may run */
+export async function readJobSections({ conf, path }: LoadedConf): Promise<JobSections | Problem> {
+  const { parseJobSections, proveJobSections } = await import("../model/job-sections.ts");
+  const sections = parseJobSections(conf.sections, path);
+  return sections instanceof Problem ? sections : (proveJobSections(sections) ?? sections);
+}
+
 function decode(bytes: Uint8Array, path: string): string | Problem {
   try {
     return new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(bytes);
@@ -118,13 +151,19 @@ export function decide(
         const held = whenInDoubt === "default" ? defaultState : whenInDoubt;
         const key = whenInDoubt === "default" ? "default_state" : "when_in_doubt";
         const sentence = `${says}, but ${first.but}: in doubt, going on with ${key} (${held})`;
-        return { state: held, reason: first.reason, sentence, stateFile, isDefault: true, epoch };
+        return { state: held, reason: first.reason, sentence, stateFile, isDefault: true, epoch, provenance };
       }
     }
-    return { state, reason: "state-file", sentence: says, stateFile, isDefault: false, epoch };
+    return { state, reason: "state-file", sentence: says, stateFile, isDefault: false, epoch, provenance };
   }
   const goingOn = `going on with default_state (${conf.defaultState})`;
-  const byDefault = { state: conf.defaultState, stateFile, isDefault: true, epoch: 0 };
+  const byDefault = {
+    state: conf.defaultState,
+    stateFile,
+    isDefault: true,
+    epoch: 0,
+    provenance: noProvenance,
+  };
   if (reading.kind === "corrupted") {
     const sentence = `corrupted state file ${stateFile}: ${showContent(reading.content)}, and must say active or passive: ${goingOn}`;
     return { ...byDefault, reason: "state-corrupted", sentence };

@@ -1,5 +1,6 @@
 /**
- * Lengths of time as they are written in configuration files: `90s`, `5m`, `2h`, `1d`.
+ * Lengths of time as they are written in configuration files, options and job files: `90s`, `5m`, `2h`, `1d`, and
+ * `minute`, `hour`, `day` for one of each.
  */
 
 const unitsMs = { s: 1000, m: 60_000, h: 3_600_000, d: 86_400_000 } as const;
@@ -10,9 +11,13 @@ const limitMs = 1000 * unitsMs.d;
 
 /**
  * Reads a length of time.
+ * @see acron README "cron definition", for the three words
  * @returns milliseconds, from 1 second to 1000 days; undefined for anything else
  */
 export function parseDuration(text: string): number | undefined {
+  if (text === "minute") return unitsMs.m;
+  if (text === "hour") return unitsMs.h;
+  if (text === "day") return unitsMs.d;
   const unit = unitsMs[text.slice(-1) as keyof typeof unitsMs]; // undefined for any other letter
   const digits = text.slice(0, -1);
   if (unit === undefined || !/^\d{1,9}$/.test(digits)) return undefined;

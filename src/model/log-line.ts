@@ -7,6 +7,7 @@
  */
 import { isSuccess, type Outcome } from "./outcome.ts";
 import type { Provenance } from "./provenance.ts";
+import type { EndCause } from "./run-event.ts";
 import type { State, VerdictReason } from "./state.ts";
 
 /** What the extended format tells besides; undefined for the default format. */
@@ -54,13 +55,45 @@ export interface End {
   readonly durationMs: number;
   /** The machine's, as far as this run knows. */
   readonly state: State;
+  /** Of a supervised run: what is out of the ordinary. */
+  readonly supervised?: SupervisedEnd;
+}
+
+/** What only a supervised run's end can tell. */
+export interface SupervisedEnd {
+  readonly isOk: boolean;
+  readonly cause: EndCause;
+  readonly attempts: number;
+  readonly isDetached: boolean;
+  readonly survivors: number;
 }
 
 /** The job has ended. */
-export function endLine(context: LineContext, { outcome, durationMs, state }: End): string {
-  const status = isSuccess(outcome) ? "ok" : "fail";
+export function endLine(context: LineContext, { outcome, durationMs, state, supervised }: End): string {
+  const status = (supervised?.isOk ?? isSuccess(outcome)) ? "ok" : "fail";
   const how = outcome.kind === "signalled" ? `signal=${outcome.signal}` : `exit=${outcome.exitCode}`;
-  return line(context, state, `${status} dur=${Math.floor(durationMs / 1000)}`, how);
+  const more = supervised === undefined ? "" : oddities(supervised);
+  return line(context, state, `${status} dur=${Math.floor(durationMs / 1000)}${more}`, how);
+}
+
+function oddities({ cause, attempts, isDetached, survivors }: SupervisedEnd): string {
+  const isOrdinary = cause === "exit" || cause === "signal" || cause === "not-started";
+  return [
+    isOrdinary ? "" : ` cause=${cause}`,
+    attempts > 1 ? ` attempts=${attempts}` : "",
+    isDetached ? " output=detached" : "",
+    survivors > 0 ? ` survivors=${survivors}` : "",
+  ].join("");
+}
+
+/** The machine is active, and the job is not run for another reason. */
+export function skipLine(context: LineContext, why: string, sentence: string): string {
+  return line(context, "active", `skip why=${why} (${sentence})`);
+}
+
+/** A failed job is started again. */
+export function retryLine(context: LineContext, attempt: number, delayMs: number): string {
+  return line(context, "active", `retry attempt=${attempt} delay=${Math.round(delayMs / 1000)}`);
 }
 
 /** `--generate` wrote the state file. */

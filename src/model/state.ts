@@ -2,6 +2,8 @@
  * Whether this machine is the one that runs the group's jobs, and how that was found out.
  */
 
+import type { Provenance } from "./provenance.ts";
+
 /** The word. */
 export type State = "active" | "passive";
 
@@ -42,4 +44,6 @@ export interface Verdict {
   readonly isDefault: boolean;
   /** The state file's epoch; 0 where it tells none. */
   readonly epoch: number;
+  /** What the state file tells besides its word; empty where there is none. */
+  readonly provenance: Provenance;
 }

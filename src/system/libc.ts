@@ -64,7 +64,34 @@ function openWitness() {
 function openLock() {
   return openLibc({
     flock: { args: [i32, i32], returns: i32 },
+    pwrite: { args: [i32, ptr, u64, i64], returns: i64 },
+    ftruncate: { args: [i32, i64], returns: i32 },
     clock_gettime: { args: [i32, ptr], returns: i32 },
+  });
+}
+
+function openPipe() {
+  return openLibc({
+    pipe2: { args: [ptr, i32], returns: i32 },
+    read: { args: [i32, ptr, u64], returns: i64 },
+    write: { args: [i32, ptr, u64], returns: i64 },
+    poll: { args: [ptr, u64, i32], returns: i32 },
+    lseek: { args: [i32, i64, i32], returns: i64 },
+    fcntl: { args: [i32, i32, i32], returns: i32 },
+  });
+}
+
+function openUsers() {
+  return openLibc({
+    getpwnam: { args: [ptr], returns: ptr },
+    getpwuid: { args: [u32], returns: ptr },
+  });
+}
+
+function openJournal() {
+  return openLibc({
+    write: { args: [i32, ptr, u64], returns: i64 },
+    lseek: { args: [i32, i64, i32], returns: i64 },
   });
 }
 
@@ -91,6 +118,10 @@ function openExact() {
     posix_spawnattr_init: { args: [ptr], returns: i32 },
     posix_spawnattr_setflags: { args: [ptr, i16], returns: i32 },
     posix_spawnattr_setsigdefault: { args: [ptr, ptr], returns: i32 },
+    posix_spawn_file_actions_init: { args: [ptr], returns: i32 },
+    posix_spawn_file_actions_adddup2: { args: [ptr, i32, i32], returns: i32 },
+    posix_spawn_file_actions_addchdir_np: { args: [ptr, ptr], returns: i32 },
+    posix_spawn_file_actions_destroy: { args: [ptr], returns: i32 },
     waitpid: { args: [i32, ptr, i32], returns: i32 },
   });
 }
@@ -119,6 +150,12 @@ export const waitLibc = once(openWait);
 export const witnessLibc = once(openWitness);
 /** What a lock needs, and the order of those who want it. */
 export const lockLibc = once(openLock);
+/** What copying a job's output needs. */
+export const pipeLibc = once(openPipe);
+/** What looking up a user needs, wherever the machine keeps its users. */
+export const usersLibc = once(openUsers);
+/** What adding a line to the record needs. */
+export const journalLibc = once(openJournal);
 /** What asking after the clock's keeper needs. */
 export const clockLibc = once(openClock);
 /** What starting a job needs besides. */
@@ -160,6 +197,16 @@ export function fromCString(address: Pointer | bigint, offset = 0): string {
   return new native.CString(Number(address) as Pointer, offset).toString();
 }
 
+/** The 32-bit number, or the address, that stands `offset` bytes behind an address. */
+export function readU32(address: Pointer | bigint, offset: number): number {
+  return native.read.u32(Number(address) as Pointer, offset);
+}
+
+/** As {@link readU32}; 0 for none. */
+export function readPointer(address: Pointer | bigint, offset: number): number {
+  return native.read.ptr(Number(address) as Pointer, offset);
+}
+
 /** Linux's error numbers (the same on x86-64 and arm64) that opening, reading and spawning give. */
 const errors: Readonly<Record<number, readonly [code: string, text: string]>> = {
   1: ["EPERM", "operation not permitted"],
@@ -180,6 +227,7 @@ const errors: Readonly<Record<number, readonly [code: string, text: string]>> = 
   28: ["ENOSPC", "no space left on device"],
   29: ["ESPIPE", "not a regular file"],
   30: ["EROFS", "read-only file system"],
+  32: ["EPIPE", "nobody reads any more"],
   36: ["ENAMETOOLONG", "file name too long"],
   40: ["ELOOP", "too many levels of symbolic links"],
   116: ["ESTALE", "stale file handle"],

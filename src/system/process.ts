@@ -164,11 +164,17 @@ export class SignalForwarder {
   #isGroup = false;
   readonly #early: ForwardedSignal[] = [];
 
-  /** @param except signal numbers to leave alone: the caller ignores them, and so shall the job */
-  constructor(except: readonly number[]) {
+  readonly #onSignal: ((signal: ForwardedSignal) => boolean) | undefined;
+
+  /**
+   * @param except signal numbers to leave alone: the caller ignores them, and so shall the job
+   * @param onSignal told of each one first; true keeps it from the job
+   */
+  constructor(except: readonly number[], onSignal?: (signal: ForwardedSignal) => boolean) {
+    this.#onSignal = onSignal;
     for (const [name, number] of Object.entries(forwardedSignals)) {
       // Object.entries widens the keys of the table to string.
-      if (!except.includes(number)) process.on(name, () => this.#forward(name as ForwardedSignal));
+      if (!except.includes(number)) process.on(name, () => this.#receive(name as ForwardedSignal));
     }
   }
 
@@ -185,6 +191,10 @@ export class SignalForwarder {
   /** The job has ended: its pid may soon be another process's. */
   stop(): void {
     this.#pid = undefined;
+  }
+
+  #receive(signal: ForwardedSignal): void {
+    if (this.#onSignal?.(signal) !== true) this.#forward(signal);
   }
 
   #forward(signal: ForwardedSignal): void {

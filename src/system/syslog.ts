@@ -63,6 +63,11 @@ export class Syslog {
     this.pid = pid;
   }
 
+  /** True while more lines wait than is good: who has many to log waits as well. */
+  get isBusy(): boolean {
+    return this.queue.length > queueLimit / 2;
+  }
+
   /** Logs one message. Returns at once, whatever becomes of it; never throws. */
   log(facility: Facility, level: Level, message: string): void {
     if (libc() === undefined) {

@@ -5,6 +5,7 @@ import { describe, expect, test } from "bun:test";
 import { existsSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { binary, run, temporaryFolder } from "../support/program.ts";
+import { isAlive } from "../support/run-scene.ts";
 
 interface Scene extends Disposable {
   readonly at: (name: string) => string;
@@ -39,15 +40,6 @@ function scene(...confLines: string[]): Scene {
   };
 }
 
-function isAlive(pid: number): boolean {
-  try {
-    process.kill(pid, 0);
-    return true;
-  } catch {
-    return false;
-  }
-}
-
 describe("on_passive = stop", () => {
   test("ends the job when the word becomes passive, and says why", async () => {
     using stage = scene("on_passive = stop");
@@ -62,7 +54,7 @@ describe("on_passive = stop", () => {
     expect(stderr).toContain("rcron: sh was ended by SIGTERM\n");
   }, 20_000);
 
-  test("ends the whole process group, and kills after stop_grace what ignores TERM", async () => {
+  test("ends all that the job has started, and kills after stop_grace what ignores TERM", async () => {
     using stage = scene("on_passive = stop");
     const job =
       "trap 'exit 7' TERM; sh -c 'trap \"\" TERM; echo $$ >child; : >ready; while :; do sleep 1; done' & wait";
@@ -128,13 +120,33 @@ describe("on_passive = stop", () => {
     expect(existsSync(stage.at("got"))).toBe(true);
   }, 20_000);
 
-  test("gives the job a process group of its own; without it, the job stays in the caller's", async () => {
-    using stage = scene();
-    const job = 'test "$(cut -d" " -f5 /proc/$$/stat)" = $$ && echo own || echo "the caller\'s"';
-    expect((await stage.start(["--on-passive", "stop"], job)).stdout).toBe("own\n");
-    expect((await stage.start(["--on-passive=finish"], job)).stdout).toBe("the caller's\n");
-    expect((await stage.start([], job)).stdout).toBe("the caller's\n");
-  });
+  test("ends what has left the job's session as well", async () => {
+    using stage = scene("on_passive = stop");
+    const ended = stage.start([], "setsid sh -c 'echo $$ >daemon; : >ready; exec sleep 60' & wait");
+    await stage.sees("ready");
+    stage.say("passive");
+    expect((await ended).exitCode).toBe(128 + 15);
+    expect(isAlive(Number(readFileSync(stage.at("daemon"), "utf8")))).toBe(false);
+  }, 20_000);
+
+  /** Fields 5 and 6 of a process's stat are its group and its session. */
+  const whose =
+    'set -- $(cut -d" " -f5,6 /proc/$$/stat); echo "$(test $1 = $$ && echo own || echo shared) $(test $2 = $$ && echo own || echo shared)"';
+
+  test.each([
+    ["", []],
+    [", where posix_spawn starts it", ["nohup"]],
+  ])(
+    "gives the job a session and a process group of its own%s; without it, the job stays in the caller's",
+    async (_, before) => {
+      using stage = scene();
+      const start = async (...options: string[]) =>
+        (await run([...before, binary, "--conf", stage.at("conf"), ...options, "sh", "-c", whose])).stdout;
+      expect(await start("--on-passive", "stop")).toBe("own own\n");
+      expect(await start("--on-passive=finish")).toBe("shared shared\n");
+      expect(await start()).toBe("shared shared\n");
+    },
+  );
 
   test("works without libc too", async () => {
     using stage = scene("on_passive = stop");

@@ -5,6 +5,7 @@ import { confPath, healthyMachine } from "./fake-machine.ts";
 import { testRows } from "./planted.ts";
 
 const c = "/etc/rcron/rcron.conf";
+const rules = "default_state = passive\nrequire_writer = yes\n";
 const address = "\tvirtual_ipaddress {\n\t\t192.0.2.9/24 dev eth0\n\t}\n\tadvert_int 1\n";
 const fifo = `	script_user root
 	vrrp_notify_fifo /run/f
@@ -22,6 +23,20 @@ describe("rcron.conf", () => {
       "an unknown key",
       (m) => m.change(c, { content: "default_state = passive\nrequire_writer = yes\nstate_fille = /x\n" }),
       `warning rcron-conf ${c}@state_fille | mend the line, or remove it`,
+    ],
+    [
+      "a mistyped rule of a job",
+      (m) => m.change(c, { content: `${rules}[job backup]\ntimeot = 5m\n` }),
+      `error rcron-conf ${c}@timeot | did you mean timeout?`,
+    ],
+    [
+      "a rule with a wrong value, of a job that nobody runs now",
+      (m) => m.change(c, { content: `${rules}[job]\ntimeout = 5m\n[job backup]\nretry = often\n` }),
+      `error rcron-conf ${c}@retry | mend it, then: rcron --conf ${c} --explain true`,
+    ],
+    [
+      "sound sections",
+      (m) => m.change(c, { content: `${rules}[job]\ntimeout = 5m\n[job backup]\nretry = 3\n` }),
     ],
     [
       "bytes that are no text",

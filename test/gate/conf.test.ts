@@ -2,8 +2,10 @@ import { describe, expect, test } from "bun:test";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import fc from "fast-check";
-import { confDefaults, parseConf } from "../../src/gate/gate.ts";
+import { confDefaults, parseConf, sectionKeys } from "../../src/gate/gate.ts";
+import { parseMailThrough } from "../../src/model/mail-through.ts";
 import { Problem } from "../../src/model/problem.ts";
+import { ruleKeys, ruleOf } from "../../src/model/rule-table.ts";
 import { project } from "../support/program.ts";
 
 const confText = fc.oneof(
@@ -16,6 +18,9 @@ const confText = fc.oneof(
           ...Object.keys(confDefaults),
           "nice",
           "[x]",
+          "[job]",
+          "[job x]",
+          "timeout",
           "#",
           ";",
           "\ufeff",
@@ -37,6 +42,9 @@ const confText = fc.oneof(
             "None",
             "90s",
             "::1",
+            "256m",
+            "smtp://a:b@c",
+            "(a",
           ),
         ),
         fc.constantFrom("\n", "\r\n", "\r", ""),
@@ -90,7 +98,16 @@ describe("parseConf()", () => {
         whenInDoubt: "default",
         onPassive: "finish",
         stopGraceMs: 10_000,
+        history: "auto",
+        historyKeepMs: 90 * 86_400_000,
+        historySizeBytes: 256 * 1024 * 1024,
+        logCommand: "full",
+        redact: undefined,
+        mailThrough: "sendmail",
+        mailFrom: undefined,
+        mailPasswordFile: undefined,
         lines: {},
+        sections: undefined,
       },
       warnings: [],
     });
@@ -124,6 +141,23 @@ describe("parseConf()", () => {
     ["on_passive = STOP", { onPassive: "stop" }],
     ["stop_grace = 1s", { stopGraceMs: 1000 }],
     ["stop_grace = 5m", { stopGraceMs: 300_000 }],
+    ["stop_grace = hour", { stopGraceMs: 3_600_000 }],
+    ["history = NONE", { history: "none" }],
+    ["history = /srv/runs", { history: "/srv/runs" }],
+    ["history_keep = 7d", { historyKeepMs: 7 * 86_400_000 }],
+    ["history_size = 1M", { historySizeBytes: 1024 * 1024 }],
+    ["history_size = 1048576", { historySizeBytes: 1024 * 1024 }],
+    ["history_size = 100g", { historySizeBytes: 100 * 1024 ** 3 }],
+    ["log_command = Name", { logCommand: "name" }],
+    ["redact = (?<=--password )\\S+", { redact: "(?<=--password )\\S+" }],
+    [
+      "mail_through = smtp://rcron@mail.example.org:587",
+      { mailThrough: "smtp://rcron@mail.example.org:587" },
+    ],
+    ["mail_through = smtps://[2001:db8::1]/", { mailThrough: "smtps://[2001:db8::1]/" }],
+    ["mail_from = cron@example.org", { mailFrom: "cron@example.org" }],
+    ["mail_password_file = /etc/rcron/password", { mailPasswordFile: "/etc/rcron/password" }],
+    ["mail_password_file = None", { mailPasswordFile: undefined }],
   ])("%p is understood", (text, part) => {
     expect(proven(text)).toMatchObject(part as object);
   });
@@ -136,6 +170,64 @@ describe("parseConf()", () => {
     expect(parsed.warnings).toEqual([]);
     expect(Object.keys(parsed.conf.lines).sort()).toEqual(Object.keys(confDefaults).sort());
     expect({ ...parsed.conf, lines: {} }).toEqual(defaults.conf);
+  });
+
+  test("what every value of the example file is, is proven as well: the shortcut for defaults says the same", () => {
+    // A value that is written otherwise than the default, and means the same, goes the long way.
+    const same = proven(
+      "history = AUTO\nhistory_keep = 2160h\nhistory_size = 256M\nlog_command = FULL\nredact = NONE\nmail_through = Sendmail\nmail_from = None\nmail_password_file = NONE\nstop_grace = 10s\n",
+    );
+    expect({ ...same, lines: {} }).toEqual(proven(""));
+  });
+
+  test("keeps the sections, unread, with the line of the first header", () => {
+    expect(proven("cluster_name = a\n\n  [Job]\ntimeout = 5m\n[job x]\n")).toMatchObject({
+      clusterName: "a",
+      lines: { cluster_name: 1 },
+      sections: { text: "[Job]\ntimeout = 5m\n[job x]\n", fromLine: 3 },
+    });
+  });
+
+  test("knows the keys of sections, to tell one at the top level", () => {
+    expect(sectionKeys.split(" ").sort()).toEqual(
+      ruleKeys.filter((key) => ruleOf(key).isOptionOnly !== true).sort(),
+    );
+  });
+
+  test.each([
+    ["sendmail"],
+    ["/usr/sbin/msmtp"],
+    ["smtp://mail.example.org"],
+    ["smtp://me@mail.example.org:587"],
+    ["smtp://mail.example.org:587?tls=required&ca=/etc/ca.pem"],
+    ["smtp://mail.example.org/?tls=never"],
+    ["smtp://mail.example.org?tls=offered"],
+    ["smtps://[2001:db8::1]:465?ca=/etc/ca.pem"],
+    ["smtps://mail.example.org?tls=required"],
+    ["smtp://mail.example.org?tls=maybe"],
+    ["smtp://mail.example.org?tls=never&ca=/etc/ca.pem"],
+    ["smtp://mail.example.org?tls=never&tls=never"],
+    ["smtp://mail.example.org?ca=ca.pem"],
+    ["smtp://mail.example.org?pool=1"],
+    ["smtp://mail.example.org#x"],
+    ["smtp://mail.example.org/x"],
+    ["smtp://mail.example.org:0"],
+    ["smtp://mail example.org"],
+    ["smtp://"],
+    ["smtp:"],
+    ["lmtp://mail.example.org"],
+    ["mail.example.org"],
+  ])("mail_through = %s is refused here if mail could not go that way, and only then", (way) => {
+    const isRefused = parseConf(`mail_through = ${way}\n`, "f") instanceof Problem;
+    expect(isRefused).toBe(parseMailThrough(way) instanceof Problem);
+  });
+
+  test("a password in mail_through is in no message", () => {
+    for (const server of ["smtp://me:secret@host", "smtp://me:secret@host/x y", "http://me:secret@host"]) {
+      const parsed = parseConf(`mail_through = ${server}\n`, "f");
+      expect(parsed).toHaveProperty("code", "invalid");
+      expect(JSON.stringify(parsed) + (parsed instanceof Problem && parsed.message)).not.toContain("secret");
+    }
   });
 
   test("an unknown facility is answered with the nearest one", () => {

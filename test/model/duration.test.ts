@@ -14,6 +14,9 @@ describe("parseDuration()", () => {
     ["007s", 7000],
     ["1000d", 1000 * day],
     ["86400000s", 1000 * day],
+    ["minute", 60_000],
+    ["hour", 3_600_000],
+    ["day", day],
   ])("%p is %d ms", (text, ms) => {
     expect(parseDuration(text)).toBe(ms);
   });
@@ -40,6 +43,10 @@ describe("parseDuration()", () => {
     ["0x1s", "hexadecimal"],
     ["1e3s", "an exponent"],
     ["١s", "a digit of another script"],
+    ["hours", "no word of acron's"],
+    ["Hour", "no word of acron's"],
+    ["1hour", "a number before a word"],
+    ["constructor", "a name that every object has"],
     ["1constructor", "a name that every object has"],
     ["1__proto__", "a name that every object has"],
   ])("refuses %p: %s", (text) => {
@@ -48,7 +55,7 @@ describe("parseDuration()", () => {
 
   test("is total, and gives nothing but 1 s to 1000 days", () => {
     const near = fc
-      .tuple(fc.integer(), fc.constantFrom("s", "m", "h", "d", "w", ""))
+      .tuple(fc.integer(), fc.constantFrom("s", "m", "h", "d", "w", "", "minute", "hour", "day"))
       .map((parts) => parts.join(""));
     fc.assert(
       fc.property(fc.oneof(fc.string({ unit: "binary" }), near), (text) => {

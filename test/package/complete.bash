@@ -3,7 +3,7 @@
 . /usr/share/bash-completion/bash_completion
 while IFS= read -r line; do
 	COMP_LINE=$line COMP_POINT=${#line}
-	read -ra COMP_WORDS <<<"${line//=/ = }"
+	read -ra COMP_WORDS <<<"$(sed -E 's/[=:]+/ & /g' <<<"$line")" # as COMP_WORDBREAKS says
 	[[ $line != *' ' ]] || COMP_WORDS+=('')
 	COMP_CWORD=$((${#COMP_WORDS[@]} - 1)) COMPREPLY=()
 	face=${COMP_WORDS[0]}

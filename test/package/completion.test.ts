@@ -3,6 +3,7 @@ import { afterAll, expect, setDefaultTimeout, test } from "bun:test";
 import { copyFileSync, mkdirSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { placedFiles } from "../../bin/package/places.ts";
+import { optionOf, ruleKeys, ruleOf } from "../../src/model/rule-table.ts";
 import { describeWith } from "../support/debian.ts";
 import { project, run, temporaryFolder } from "../support/program.ts";
 import { controlVocabulary, prefixOptions } from "./vocabulary.ts";
@@ -61,7 +62,10 @@ const shells: Readonly<Record<string, Shell>> = {
   },
 };
 
-/** A line, and what stands for it in the table of a shell's answers: sorted, without the option that it is the value of. */
+/**
+ * A line, and what stands for it in the table of a shell's answers: sorted, without the option that it is the value of,
+ * the prefix if-error: and the folders of an absolute path. Some shells say these again, others do not.
+ */
 async function ask(shell: Shell, lines: readonly string[]): Promise<Map<string, string[]>> {
   const input = join(scratch.path, "lines");
   writeFileSync(input, lines.map((line) => `${line}\n`).join(""));
@@ -70,7 +74,13 @@ async function ask(shell: Shell, lines: readonly string[]): Promise<Map<string, 
   const answers = new Map<string, string[]>();
   for (const answer of stdout.split("\n")) {
     const [line = "", ...offers] = answer.split("\t");
-    const bare = offers.map((offer) => offer.replace(/^--[a-z-]+=/, "").replace(/\/$/, ""));
+    const bare = offers.map((offer) =>
+      offer
+        .replace(/^--[a-z-]+=/, "")
+        .replace(/^if-error:(?=.)/, "")
+        .replace(/\/$/, "")
+        .replace(/^\/.*\//, ""),
+    );
     answers.set(line.trimEnd(), [...new Set(bare)].filter((offer) => offer !== "" && offer !== "--").sort());
   }
   if (answers.size < lines.length) throw new Error(`too few answers:\n${stdout}${stderr}`);
@@ -79,6 +89,15 @@ async function ask(shell: Shell, lines: readonly string[]): Promise<Map<string, 
 
 const options = await prefixOptions();
 const vocabulary = await controlVocabulary();
+/** The rules that have fixed words, and those words. */
+const worded = ruleKeys.flatMap((key): [string, readonly string[]][] => {
+  const { value, words } = ruleOf(key);
+  return value === undefined || words === undefined ? [] : [[optionOf(key), words]];
+});
+/** A value for each rule that has one. */
+const allRules = ruleKeys
+  .map((key) => `${optionOf(key)}${ruleOf(key).value === undefined ? "" : " x"}`)
+  .join(" ");
 const rows: readonly [line: string, offers: readonly string[]][] = [
   ["rcronctl ", [...new Set([...vocabulary.keys()].map((word) => word.split(" ")[0] ?? ""))].filter(Boolean)],
   ["rcronctl st", ["state"]],
@@ -102,9 +121,28 @@ const rows: readonly [line: string, offers: readonly string[]][] = [
   ["rcron --on-passive ", ["finish", "stop"]],
   ["rcron --on-passive=f", ["finish"]],
   ["rcron --as ", ["rcron", "rcronctl", "rcrond"]],
+  ...worded.map(([option, words]): [string, readonly string[]] => [`rcron ${option} `, words]),
+  ...worded.map(([option, words]): [string, readonly string[]] => [`rcron --explain ${option}=`, words]),
+  ["rcron --timeout ", ["30s", "1m", "10m", "1h", "1d"]],
+  ["rcron --output ", ["cron", "if-error:", "syslog"]],
+  ["rcron --output if-error:", ["cron", "syslog"]],
+  ["rcron --output cron --output=if-error:s", ["syslog"]],
+  [`rcron --output ${here}/some`, ["some.file"]],
+  [`rcron --output if-error:${here}/some`, ["some.file"]],
+  ["rcron --output some", []],
+  [`rcron --env-file=${here}/some`, ["some.file"]],
+  ["rcron --env-file some", []],
+  [`rcron --cwd ${here}/`, []],
+  [`rcron --cwd ${scratch.path}/her`, ["here"]],
+  ["rcron --user roo", ["root"]],
+  ["rcron --if unshar", ["unshare"]],
+  ["rcron --retry ", []],
+  ["rcron --ping=https://x --preserve-status --jit", ["--jitter"]],
   // From the first word that is no option on, the command is completed as if rcron were not there.
   ["rcron unshar", ["unshare"]],
   ["rcron --conf x --explain unshar", ["unshare"]],
+  [`rcron ${allRules} unshar`, ["unshare"]],
+  ["rcron --output=if-error:cron --overlap wait=5m --ping https://x LANG=C unshar", ["unshare"]],
   ["rcron -- unshar", ["unshare"]],
   ["rcron LANG=C unshar", ["unshare"]],
   ["rcron ls some", ["some.file"]],

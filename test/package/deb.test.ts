@@ -4,7 +4,7 @@ import { appendFileSync, readdirSync, readFileSync, writeFileSync } from "node:f
 import { join } from "node:path";
 import { makeDeb, readChangelog } from "../../bin/package/deb.ts";
 import { placedFiles } from "../../bin/package/places.ts";
-import { version } from "../../package.json";
+import manifest from "../../package.json";
 import { describeWith } from "../support/debian.ts";
 import { describeOnPrivateHost } from "../support/private-host.ts";
 import { binary, project, run, temporaryFolder } from "../support/program.ts";
@@ -13,6 +13,7 @@ import { makePackage, ownMachine, packagingNeeds } from "./packages.ts";
 
 setDefaultTimeout(120_000);
 
+const { version } = manifest;
 const sha256 = (bytes: Uint8Array) => new Bun.CryptoHasher("sha256").update(bytes).digest("hex");
 const scratch = temporaryFolder();
 const { debianVersion } = readChangelog(project);
@@ -98,6 +99,25 @@ describeWith("the Debian package", packagingNeeds, () => {
 
   test("the program in it is the built one, byte for byte: nothing has stripped it", () => {
     expect(sha256(readFileSync(join(extracted(), "usr/bin/rcron")))).toBe(sha256(readFileSync(binary)));
+  });
+
+  test("says whose work is in it, with the licenses in full", () => {
+    const copyright = readFileSync(join(extracted(), "usr/share/doc/rcron/copyright"), "utf8");
+    expect(copyright).not.toMatch(/@[A-Z_]+@/);
+    for (const license of ["LICENSE", "node_modules/nodemailer/LICENSE"]) {
+      const lines = readFileSync(join(project, license), "utf8").split("\n");
+      const text = lines.filter((line) => line !== "" && line !== "MIT License");
+      for (const line of text) expect(copyright).toContain(line.replace(/^Copyright \(c\) /, ""));
+    }
+    const { dependencies } = manifest;
+    for (const name of Object.keys(dependencies))
+      expect(copyright).toContain(`\nFiles: node_modules/${name}/*\n`);
+  });
+
+  test("has the documents that the manual pages and the README send their readers to", async () => {
+    const shipped = (await contents()).map(({ path }) => path);
+    for (const name of ["rules", "record", "mail"])
+      expect(shipped).toContain(`/usr/share/doc/rcron/${name}.md`);
   });
 
   test("is not made where its changelog and package.json disagree about the version", () => {
@@ -203,7 +223,9 @@ service rcron status >said-status 2>&1
 cp /run/rcron.state word-at-boot
 ${runCrontab("rcron echo first")}
 /etc/keepalived/rcron/notify-master.sh
-${runCrontab("rcron echo second")}
+${runCrontab("rcron --overlap skip --timeout 1m echo second")}
+stat -c '%a %U %n' /var/lib/rcron /var/lib/rcron/journal /run/rcron/locks >record-made
+status_of rcronctl why echo >why 2>&1
 
 systemctl disable rcron-state.service 2>/dev/null
 word() { stat -c '%i %.Y' /run/rcron.state; cat /run/rcron.state; }
@@ -223,10 +245,12 @@ echo '0 3 * * * rcron nightly' | crontab -
 dpkg -r rcron >said-remove 2>&1
 find /usr /lib/systemd -name '*rcron*' >left-by-remove
 stat -c %a /etc/init.d/rcron >init-removed
+ls /var/lib/rcron >record-removed
 status_of rcron --version >gone 2>&1
 dpkg --force-confold -i ${third} </dev/null >said-again 2>&1
 stat -c %a /etc/init.d/rcron >init-again
 word >word-again
+rcronctl runs --all --json >runs-again
 
 dpkg -P rcron >said-purge 2>&1
 crontab -r
@@ -282,7 +306,14 @@ describeOnPrivateHost(
       ]);
       expect(failuresByCommand(await scene())).toEqual({});
       const mails = (await scene()).mails.map(({ subject, body }) => [subject.replace(/^.*> /, ""), body]);
-      expect(mails).toEqual([["rcron echo second", "second\n"]]);
+      expect(mails).toEqual([["rcron --overlap skip --timeout 1m echo second", "second\n"]]);
+    });
+
+    test("the first run makes the record, for root alone, and rcronctl answers from it", async () => {
+      expect(await file("record-made")).toBe(
+        "700 root /var/lib/rcron\n600 root /var/lib/rcron/journal\n700 root /run/rcron/locks\n",
+      );
+      expect(await file("why")).toMatch(/succeeded[\s\S]*\n0\n$/);
     });
 
     test("an upgrade asks nothing and keeps a changed rcron.conf", async () => {
@@ -316,6 +347,16 @@ describeOnPrivateHost(
       expect(await file("init-again")).toBe("755\n");
       expect(await file("said-remove")).toContain("    /var/spool/cron/crontabs/root\n");
       expect(await file("gone")).toEndWith("127\n");
+    });
+
+    test("a removal keeps the record, and a later installation goes on with it", async () => {
+      expect(await file("record-removed")).toMatch(/^history\.db$/m);
+      // JSON of ours, looked at in the next line.
+      const runs = JSON.parse(await file("runs-again")) as { command: string; state: string }[];
+      expect(runs.map(({ command, state }) => `${command}: ${state}`)).toEqual([
+        "echo first: skipped",
+        "echo second: succeeded",
+      ]);
     });
 
     test("purged, it leaves nothing behind", async () => {

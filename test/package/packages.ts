@@ -42,6 +42,7 @@ for folder in usr var/lib var/cache; do
   mount -t overlay -o lowerdir=/$folder,upperdir=/mnt/changed/$folder,workdir=/mnt/work/$folder overlay /$folder
 done
 rm -f /usr/sbin/policy-rc.d /usr/sbin/runlevel
+rm -rf /var/lib/rcron # the record of the machine that the test runs on
 # What invoke-rc.d asks: this machine has no init that could tell.
 printf '#!/bin/sh\necho N 2\n' >/usr/sbin/runlevel
 chmod 755 /usr/sbin/runlevel
@@ -54,7 +55,7 @@ list_files() {
     cd /mnt/changed
     find . -type d | while read -r folder; do [ -d "/mnt/before/$folder" ] || echo "new folder $folder"; done
     find . \( -path ./var/lib/dpkg -o -path ./var/cache/man -o -path ./var/cache/debconf \) -prune \
-      -o ! -type d -printf '%y %m %p %s %T@ %l\n' | sort
+      -o -type c -printf 'gone %p\n' -o ! -type d -printf '%y %m %p %s %T@ %l\n' | sort
   )
 }
 `;

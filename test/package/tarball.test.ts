@@ -146,7 +146,7 @@ describeOnPrivateHost(
         60_000,
       );
 
-    test("installs in /usr/local, seeds at boot by systemd's tools or the init script, and is gone after --uninstall", async () => {
+    test("installs in /usr/local, seeds at boot by systemd's tools or the init script, and is gone after --uninstall, but for the record", async () => {
       const ended = await prepare(`
       [ ! -x /sbin/insserv ] || insserv -f # so that a later call finds everything in order
       list >/run/list-before
@@ -159,6 +159,8 @@ describeOnPrivateHost(
       service rcron start | sed 's/\\.$//' # lsb-base ends it with a full stop
       /etc/keepalived/rcron/notify-backup.sh >/dev/null
       head -n 1 /run/rcron.state
+      rcronctl state set active >/dev/null
+      /usr/local/bin/rcron --overlap skip echo ran
       sh -c 'cd "$0" && ./install.sh --uninstall' "$unpacked"
       list >/run/list-after
       diff /run/list-before /run/list-after`);
@@ -169,6 +171,8 @@ describeOnPrivateHost(
 rcron-state.service -> /usr/local/lib/systemd/system/rcron-state.service
 rcron: active, written to /var/run/rcron.state
 passive
+ran
+install.sh: kept: /var/lib/rcron has the record of runs; remove it yourself if it is not wanted
 install.sh: rcron is gone from /usr/local. Crontab lines that name it fail from now on.
 `,
       });

@@ -16,7 +16,7 @@ export const etc = join(project, "etc");
 export const rcron = binary;
 
 /**
- * Runs a shell script (`sh -eu`) on the private host: /run, /var/log, /var/mail and the crontabs are empty, /etc is a
+ * Runs a shell script (`sh -eu`) on the private host: /run, /var/log, /var/mail, /var/lib/rcron and the crontabs are empty, /etc is a
  * copy to write to, /dev has the usual devices but no log socket, /usr/bin/rcron is the built program if there is one,
  * and `eth0` and `eth1` are up and lead nowhere.
  * @param script has `$etc`, the project's etc/; `until_ok COMMAND…`, which polls for at most 8 s; and `says FILE WORD`
@@ -31,7 +31,9 @@ mkdir /mnt/etc /mnt/etc-work /mnt/bin /mnt/bin-work
 mount -t overlay -o lowerdir=/etc,upperdir=/mnt/etc,workdir=/mnt/etc-work overlay /etc
 mount -t overlay -o lowerdir=/usr/bin,upperdir=/mnt/bin,workdir=/mnt/bin-work overlay /usr/bin
 mount -t tmpfs -o mode=755 tmpfs /run
+mkdir -p /var/lib/rcron
 for folder in /var/log /var/mail /var/spool/cron/crontabs; do [ ! -d $folder ] || mount -t tmpfs -o mode=1777 tmpfs $folder; done
+mount -t tmpfs -o mode=700 tmpfs /var/lib/rcron
 mkdir /mnt/dev
 mount -t tmpfs -o mode=755 tmpfs /mnt/dev
 for device in null zero full random urandom tty; do cp -a /dev/$device /mnt/dev/; done
