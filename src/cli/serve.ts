@@ -1,15 +1,169 @@
 /**
- * `rcrond`: the scheduler. So far it knows its name and its version.
+ * `rcrond`: the scheduler. So far it reads its jobs, checks them, and tells when they are due; it starts none yet.
+ *
+ * Exit statuses: 0; 1 where a check found a problem, or the answer is no; 2 wrong use.
  */
-import { plainFace } from "./plain-face.ts";
+import { loadConf, readJobSections } from "../gate/gate.ts";
+import { defaultMailTo, defaultTree, machineUsers, type TreeOptions } from "../jobs/jobs.ts";
+import { nearestWord } from "../model/nearest-word.ts";
+import { isMailAddress } from "../model/output-rule.ts";
+import { quoted } from "../model/printable.ts";
+import { Problem } from "../model/problem.ts";
+import type { Zone } from "../model/schedule.ts";
+import { findZone } from "../schedule/schedule.ts";
+import { readHostName } from "../system/host-name.ts";
+import { readMachineZone } from "../system/zone.ts";
+import { complain, failed, print, wrongUse } from "./terminal.ts";
+import { version } from "./version.ts";
 
-const help = `Usage: rcrond [--help | --version]
+const valued = ["--cron-dir", "--crontab", "--timezone", "--mailto", "--conf"] as const;
+const flags = ["--check", "--next", "--json", "--help", "--version"] as const;
+type Valued = (typeof valued)[number];
+type Flag = (typeof flags)[number];
 
-The scheduler of rcron. It is not there yet: this version has the prefix, rcron,
-which works with the cron that the machine has.
+const help = `Usage: rcrond --check [options] [DIR]
+       rcrond --next [options] [JOB]
+
+The scheduler of rcron. This version reads job files and crontabs, says what is
+wrong with them, and when their jobs are due. It starts none yet: that is done
+by the cron that the machine has, with rcron in front of its lines.
+
+  --check [DIR]        say what is wrong with the files, and what is hardly
+                       meant; run nothing
+  --next [JOB]         show when the jobs are due next; with JOB the coming
+                       times of that one
+
+  --cron-dir DIR       the tree of job files (default: ${defaultTree})
+  --crontab FILE|DIR   a crontab as well, or a folder of them; may be given
+                       several times
+  --timezone ZONE      for jobs that name none (default: the machine's)
+  --mailto ADDRESS     who gets the output of jobs that name nobody (default:
+                       ${defaultMailTo})
+  --conf FILE          the configuration, whose [job] sections count here too
+                       (default: /etc/rcron/rcron.conf)
+  --json               print JSON
+  --help               show this text
+  --version            show the version
+
+Exit status: 0; 1 where something is wrong, or there is no such job; 2 wrong
+use.
 `;
 
+/** What the words ask for. */
+interface Asked {
+  readonly flags: ReadonlySet<Flag>;
+  readonly values: Readonly<Partial<Record<Valued, string>>>;
+  readonly crontabs: readonly string[];
+  readonly words: readonly string[];
+}
+
+/** Whose jobs, and in whose time. */
+export interface JobSource {
+  readonly options: TreeOptions;
+  readonly zone: Zone;
+}
+
 /** @returns the exit status */
-export function serve(words: readonly string[]): Promise<number> {
-  return plainFace("rcrond", help, words);
+export async function serve(words: readonly string[]): Promise<number> {
+  const asked = readWords(words);
+  if (asked instanceof Problem) return refuse(asked);
+  if (asked.flags.has("--help")) {
+    await print(help);
+    return 0;
+  }
+  if (asked.flags.has("--version")) {
+    await print(`rcrond ${version}\n`);
+    return 0;
+  }
+  const [word, surplus] = asked.words;
+  const isCheck = asked.flags.has("--check");
+  if (isCheck === asked.flags.has("--next")) {
+    const rule = isCheck ? "--check and --next must not stand together" : "nothing to do";
+    return refuse(new Problem("invalid", rule, { hint: "rcrond --help" }));
+  }
+  if (surplus !== undefined)
+    return refuse(new Problem("invalid", `one word at most: got ${quoted(surplus)} as well`));
+  if (isCheck && word !== undefined && asked.values["--cron-dir"] !== undefined) {
+    return refuse(
+      new Problem("invalid", `--cron-dir must not stand beside --check DIR: got ${quoted(word)}`),
+    );
+  }
+  const source = await findJobs(
+    isCheck && word !== undefined ? { ...asked, values: { ...asked.values, "--cron-dir": word } } : asked,
+  );
+  if (source instanceof Problem) return source.where === undefined ? refuse(source) : fail(source);
+  const isJson = asked.flags.has("--json");
+  const { checkFiles, showNext } = await import("./rcrond-words.ts");
+  const status = isCheck ? await checkFiles(source, isJson) : await showNext(source, word, isJson);
+  return status instanceof Problem ? fail(status) : status;
+}
+
+function readWords(words: readonly string[]): Asked | Problem {
+  const given = new Set<Flag>();
+  const values: Partial<Record<Valued, string>> = {};
+  const crontabs: string[] = [];
+  const others: string[] = [];
+  for (let at = 0; at < words.length; at++) {
+    const text = words[at] ?? "";
+    if (!text.startsWith("-") || text === "-") {
+      others.push(text);
+      continue;
+    }
+    const equals = text.indexOf("=");
+    const name = equals < 0 ? text : text.slice(0, equals);
+    const inline = equals < 0 ? undefined : text.slice(equals + 1);
+    const flag = flags.find((known) => known === name || (known === "--help" && name === "-h"));
+    const option = valued.find((known) => known === name);
+    if (flag !== undefined) {
+      if (inline !== undefined) return invalid(`${flag} takes no value: got ${quoted(inline)}`);
+      given.add(flag);
+    } else if (option === undefined) {
+      const near = nearestWord(name, [...flags, ...valued]);
+      return invalid(`unknown option ${quoted(name)}`, near && `did you mean ${near}?`);
+    } else {
+      const value = inline ?? words[++at];
+      if (value === undefined || value === "")
+        return invalid(`${option} must be followed by a value: got none`);
+      if (option === "--crontab") crontabs.push(value);
+      else if (values[option] !== undefined) return invalid(`${option} must be given once: got it twice`);
+      else values[option] = value;
+    }
+  }
+  return { flags: given, values, crontabs, words: others };
+}
+
+async function findJobs({ values, crontabs }: Asked): Promise<JobSource | Problem> {
+  const { "--cron-dir": folder, "--timezone": zoneName, "--mailto": mailTo = defaultMailTo } = values;
+  if (!isMailAddress(mailTo)) return invalid(`--mailto must be an address: got ${quoted(mailTo)}`);
+  const zone = findZone(zoneName ?? readMachineZone(process.env["TZ"]).name);
+  if (zone instanceof Problem) return zone;
+  const loaded = loadConf(values["--conf"]);
+  if (loaded instanceof Problem) return loaded;
+  const sections = await readJobSections(loaded);
+  if (sections instanceof Problem) return sections;
+  // With crontabs named, the default tree is not meant as well.
+  const tree = folder ?? (crontabs.length > 0 ? undefined : defaultTree);
+  const absolute = (path: string) => process.getBuiltinModule("node:path").resolve(path);
+  return {
+    zone,
+    options: {
+      places: { tree: tree && absolute(tree), crontabs: crontabs.map(absolute) },
+      terms: { hostName: readHostName(), mailTo, sections, findUser: machineUsers() },
+      uid: process.getuid?.() ?? 0,
+    },
+  };
+}
+
+function invalid(rule: string, hint = "rcrond --help"): Problem {
+  return new Problem("invalid", rule, { hint });
+}
+
+function refuse(problem: Problem): number {
+  complain("rcrond", problem);
+  return wrongUse;
+}
+
+function fail(problem: Problem): number {
+  complain("rcrond", problem);
+  return failed;
 }

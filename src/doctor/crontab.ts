@@ -1,6 +1,7 @@
 /**
  * Crontabs: their lines, and where they are kept. The syntax that Debian's cron and cronie share.
  */
+import { readCrontabLines } from "../model/crontab-lines.ts";
 import { isAbsent, isRefusal, type Machine, readText } from "./machine.ts";
 
 /** A line that starts something. */
@@ -34,26 +35,20 @@ const sizeLimit = 256 * 1024;
 export function parseCrontab(text: string, file: string, isSystem: boolean): CrontabLine[] {
   const lines: CrontabLine[] = [];
   let environment: ReadonlyMap<string, string> = new Map();
-  for (const [index, written] of text.split("\n").entries()) {
-    const row = written.trim();
-    if (row === "" || row.startsWith("#")) continue;
-    const [, , name, value] = /^(["']?)([A-Za-z_]\w*)\1\s*=\s*(.*)$/.exec(row) ?? [];
-    if (name !== undefined && value !== undefined) {
-      environment = new Map([...environment, [name, value.replace(/^(["'])(.*)\1$/, "$2")]]);
-      continue;
-    }
+  for (const row of readCrontabLines(text, isSystem)) {
+    if (row.kind === "assignment") environment = new Map([...environment, [row.name, row.value]]);
+    if (row.kind !== "entry") continue;
     // cronie: a "-" before the time means that the line is not logged.
-    const time = /^-?(@\w+|[\d*]\S*(?:\s+\S+){4})\s+(.*)$/.exec(row);
-    const rest = isSystem ? /^\S+\s+(.*)$/.exec(time?.[2] ?? "")?.[1] : time?.[2];
-    if (rest === undefined) continue;
-    const end = /(^|[^\\])%/.exec(rest);
-    const command = end === null ? rest : rest.slice(0, end.index + (end[1]?.length ?? 0));
+    const time = row.time.replace(/^-/, "");
+    if (!/^(?:@\w+$|[\d*])/.test(time)) continue;
+    const { line, command, hasInput } = row;
+    const isAtBoot = time === "@reboot";
     lines.push({
       file,
-      line: index + 1,
-      command: command.replaceAll("\\%", "%"),
-      hasInput: end !== null,
-      isAtBoot: time?.[1] === "@reboot",
+      line,
+      command: hasInput ? command : command.trimEnd(),
+      hasInput,
+      isAtBoot,
       environment,
     });
   }
