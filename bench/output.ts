@@ -62,9 +62,10 @@ const catToFile: Row = {
   isToFile: true,
   isBound: false,
 };
-const catToNull: Row = {
-  name: "job | cat >/dev/null",
-  script: `${job} | cat >/dev/null`,
+/** In rcron's place stands a cat: the job's output is copied once on its way to whoever reads it. */
+const catToReader: Row = {
+  name: "job | cat | cat >/dev/null",
+  script: `${job} | cat | cat >/dev/null`,
   isToFile: false,
   isBound: false,
 };
@@ -77,20 +78,20 @@ const rows: readonly Row[] = [
     cat: catToFile,
     isBound: true,
   },
-  catToNull,
-  {
-    name: "job | cat | cat >/dev/null",
-    script: `${job} | cat | cat >/dev/null`,
-    isToFile: false,
-    cat: catToNull,
-    isBound: false,
-  },
+  catToReader,
   {
     name: "rcron --output cron job | cat >/dev/null",
     script: `$rcron --output cron ${job} | cat >/dev/null`,
     isToFile: false,
-    cat: catToNull,
+    cat: catToReader,
     isBound: true,
+  },
+  {
+    name: "job | cat >/dev/null, copied by nobody",
+    script: `${job} | cat >/dev/null`,
+    isToFile: false,
+    cat: catToReader,
+    isBound: false,
   },
 ];
 

@@ -9,15 +9,7 @@ import type { OnPassive } from "../gate/gate.ts";
 import { nearestWord } from "../model/nearest-word.ts";
 import { quoted } from "../model/printable.ts";
 import { Problem } from "../model/problem.ts";
-import {
-  optionOf,
-  proveRules,
-  type RuleKey,
-  type RuleLayer,
-  type RuleText,
-  ruleKeys,
-  ruleOf,
-} from "../model/rule-table.ts";
+import type { RuleKey, RuleLayer, RuleText } from "../model/rule-table.ts";
 
 /** What the words ask for. */
 export type Invocation =
@@ -46,6 +38,9 @@ const valued = ["--conf", "--on-passive"] as const;
 const whatFollows = { "--conf": "a file", "--on-passive": "finish or stop" } as const;
 const seeHelp = "rcron --help lists the options; a command that begins with a dash goes behind --";
 
+/** The options that are rules: loaded only where one is given, because most lines have none. */
+type RuleWords = typeof import("../model/rule-table.ts");
+
 /** The options as they were given. */
 interface Given {
   readonly flags: Set<(typeof flags)[number]>;
@@ -57,7 +52,19 @@ interface Given {
  * Reads the options up to the first word that is none; from there on every word is the command's.
  * @returns the Problem `invalid` for an unknown option, a missing, surplus or unfit value, no command, or a contradiction
  */
-export function parseWrapOptions(words: readonly string[]): Invocation | Problem {
+export async function parseWrapOptions(words: readonly string[]): Promise<Invocation | Problem> {
+  const invocation = parse(words, undefined);
+  if (invocation !== "rules-wanted") return invocation;
+  const withRules = parse(words, await import("../model/rule-table.ts"));
+  if (withRules === "rules-wanted") throw new Error("the rules were there");
+  return withRules;
+}
+
+/** @returns `rules-wanted` where an option is none of those without rules, and these are not there to be asked */
+function parse(
+  words: readonly string[],
+  table: RuleWords | undefined,
+): Invocation | Problem | "rules-wanted" {
   const given: Given = { flags: new Set(), values: {}, rules: [] };
   let at = 0;
   while (at < words.length) {
@@ -65,8 +72,8 @@ export function parseWrapOptions(words: readonly string[]): Invocation | Problem
     if (!word.startsWith("-") || word === "-") break;
     at++;
     if (word === "--") break;
-    const taken = takeOption(given, word, words[at]);
-    if (taken instanceof Problem) return taken;
+    const taken = takeOption(given, word, words[at], table);
+    if (typeof taken !== "number") return taken;
     at += taken;
   }
   const command = words.slice(at);
@@ -85,7 +92,7 @@ export function parseWrapOptions(words: readonly string[]): Invocation | Problem
     return invalid(`--on-passive must be finish or stop: got ${quoted(onPassive)}`);
   }
   // Here and not only where a job runs: a slip in a crontab is to be told by the passive machines, too.
-  const proof = proveRules([rules]);
+  const proof = table?.proveRules([rules]);
   if (proof instanceof Problem) return invalid(proof.message, proof.hint);
   if (command.length === 0)
     return invalid("no command given", "usage: rcron [options] command [args]; see rcron --help");
@@ -99,13 +106,23 @@ export function parseWrapOptions(words: readonly string[]): Invocation | Problem
  * @param next the word behind it
  * @returns how many of the words behind it are its own: 0 or 1
  */
-function takeOption(given: Given, word: string, next: string | undefined): number | Problem {
+function takeOption(
+  given: Given,
+  word: string,
+  next: string | undefined,
+  table: RuleWords | undefined,
+): number | Problem | "rules-wanted" {
   const [name = "", value] = splitOnce(word);
   const flag = flags.find((known) => known === name || (known === "--help" && name === "-h"));
-  const rule = flag === undefined ? ruleKeys.find((key) => optionOf(key) === name) : undefined;
-  if (flag !== undefined || (rule !== undefined && ruleOf(rule).value === undefined)) {
+  const own = valued.find((known) => known === name);
+  if (flag === undefined && own === undefined && name !== "--as" && table === undefined)
+    return "rules-wanted";
+  const rule = flag === undefined ? table?.ruleKeys.find((key) => table.optionOf(key) === name) : undefined;
+  const row = rule && table?.ruleOf(rule);
+  const isTwice = rule !== undefined && row?.isRepeatable !== true && isGiven(given.rules, rule);
+  if (flag !== undefined || (row !== undefined && row.value === undefined)) {
     if (value !== undefined) return invalid(`${flag ?? name} takes no value: got ${quoted(value)}`);
-    if (rule !== undefined && isTwice(given.rules, rule)) return givenTwice(name);
+    if (isTwice) return givenTwice(name);
     if (flag !== undefined) given.flags.add(flag);
     if (rule !== undefined) given.rules.push({ key: rule, text: "yes", where: undefined });
     return 0;
@@ -113,17 +130,15 @@ function takeOption(given: Given, word: string, next: string | undefined): numbe
   if (name === "--as") {
     return invalid("--as must come first, with rcron, rcrond or rcronctl behind it");
   }
-  const own = valued.find((known) => known === name);
   if (own === undefined && rule === undefined) {
-    const near = nearestWord(name, [...flags, ...valued, ...ruleKeys.map(optionOf)]);
+    const ruleNames = table?.ruleKeys.map((key) => table.optionOf(key)) ?? [];
+    const near = nearestWord(name, [...flags, ...valued, ...ruleNames]);
     return invalid(`unknown option ${quoted(name)}`, near && `did you mean ${near}? ${seeHelp}`);
   }
-  if (own === undefined ? isTwice(given.rules, rule) : given.values[own] !== undefined) {
-    return givenTwice(name);
-  }
+  if (own === undefined ? isTwice : given.values[own] !== undefined) return givenTwice(name);
   const text = value ?? next;
   if (text === undefined || text === "") {
-    const what = own === undefined ? rule && ruleOf(rule).value : whatFollows[own];
+    const what = own === undefined ? row?.value : whatFollows[own];
     return invalid(`${name} must be followed by ${what}: got none`);
   }
   if (own !== undefined) given.values[own] = text;
@@ -131,9 +146,8 @@ function takeOption(given: Given, word: string, next: string | undefined): numbe
   return value === undefined ? 1 : 0;
 }
 
-/** True for a rule that may be given once, and was. */
-function isTwice(rules: RuleLayer, asked: RuleKey | undefined): boolean {
-  return asked !== undefined && ruleOf(asked).isRepeatable !== true && rules.some(({ key }) => key === asked);
+function isGiven(rules: RuleLayer, asked: RuleKey): boolean {
+  return rules.some(({ key }) => key === asked);
 }
 
 function givenTwice(name: string): Problem {

@@ -45,7 +45,7 @@ function close(log: Syslog, status: number): number | Promise<number> {
 
 async function answerOptions(program: string, words: readonly string[], log: Syslog): Promise<number> {
   const { parseWrapOptions } = await import("./wrap-options.ts");
-  const invocation = parseWrapOptions(words);
+  const invocation = await parseWrapOptions(words);
   if (invocation instanceof Problem) return fail(program, invocation, log);
   if (invocation.kind === "run") return runWhereActive(program, invocation, log);
   if (invocation.kind === "help" || invocation.kind === "version") {

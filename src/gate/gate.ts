@@ -95,10 +95,11 @@ export async function loadRules(
   options: RuleLayer,
   commandName: string,
 ): Promise<Rules | Problem> {
+  const { proveRules } = await import("../model/rule-table.ts");
+  if (conf.sections === undefined) return proveRules([options]);
   const { layersOf, parseJobSections } = await import("../model/job-sections.ts");
   const sections = parseJobSections(conf.sections, path);
   if (sections instanceof Problem) return sections;
-  const { proveRules } = await import("../model/rule-table.ts");
   return proveRules(layersOf(options, sections, commandName));
 }
 

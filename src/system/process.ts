@@ -4,11 +4,11 @@
 
 import { readFileStart } from "./files.ts";
 import {
-  cString,
   errno,
   fromCString,
   launchLibc,
   type SystemError,
+  scratchString,
   systemError,
   thrownSystemError,
 } from "./libc.ts";
@@ -47,17 +47,32 @@ export interface Inheritance {
  * its own. Where /proc tells nothing, nothing is inherited but the three standard streams.
  */
 export function readInheritance(): Inheritance {
+  return {
+    ignoredSignals: readIgnoredSignals(),
+    descriptors: callersDescriptors(),
+    hasClosedStream: hasClosedStream(),
+  };
+}
+
+const decoder = new TextDecoder();
+
+/** Every job pays for this, so it is made of what costs little at its first use. */
+function readIgnoredSignals(): number[] {
   const status = readFileStart("/proc/self/status", 8192);
-  const mask = status.error
-    ? undefined
-    : /^SigIgn:\s*([0-9a-f]+)/m.exec(new TextDecoder().decode(status.bytes))?.[1];
-  const ignored = BigInt(`0x${mask ?? "0"}`);
-  const ignoredSignals: number[] = [];
+  const text = status.error === undefined ? decoder.decode(status.bytes) : "";
+  const label = "\nSigIgn:\t";
+  const at = text.indexOf(label);
+  if (at < 0) return [];
+  // 16 hexadecimal digits, the highest signals first.
+  const from = at + label.length;
+  const high = Number.parseInt(text.slice(from, from + 8), 16);
+  const low = Number.parseInt(text.slice(from + 8, from + 16), 16);
+  const ignored: number[] = [];
   for (let signal = 1; signal <= 64; signal++) {
-    const isIgnored = ((ignored >> BigInt(signal - 1)) & 1n) === 1n;
-    if (isIgnored && !ignoredByRuntime.includes(signal)) ignoredSignals.push(signal);
+    const bit = signal <= 32 ? (low >>> (signal - 1)) & 1 : (high >>> (signal - 33)) & 1;
+    if (bit === 1 && !ignoredByRuntime.includes(signal)) ignored.push(signal);
   }
-  return { ignoredSignals, descriptors: callersDescriptors(), hasClosedStream: hasClosedStream() };
+  return ignored;
 }
 
 const F_GETFD = 1;
@@ -84,11 +99,22 @@ export function keepAcrossExec(descriptors: readonly number[]): void {
  * told apart by what they are: an event queue or counter that no caller hands to a job.
  */
 function callersDescriptors(): number[] {
-  const isOurs = (target: string) =>
-    /^anon_inode:\[(eventpoll|eventfd|timerfd|signalfd|io_uring)\]$/.test(target);
+  const own = `/proc/${process.pid}/fd`; // the folder was itself open while it was listed
   const links = launchLibc() === undefined ? linksWithoutLibc() : linksByLibc();
-  return links.filter(({ fd, target }) => fd > 2 && !isOurs(target)).map(({ fd }) => fd);
+  const descriptors: number[] = [];
+  for (const { fd, target } of links) {
+    if (fd > 2 && target !== own && !runtimesOwn.includes(target)) descriptors.push(fd);
+  }
+  return descriptors;
 }
+
+const runtimesOwn = [
+  "anon_inode:[eventpoll]",
+  "anon_inode:[eventfd]",
+  "anon_inode:[timerfd]",
+  "anon_inode:[signalfd]",
+  "anon_inode:[io_uring]",
+];
 
 interface DescriptorLink {
   readonly fd: number;
@@ -101,20 +127,19 @@ const nameOffset = 19;
 
 function linksByLibc(): DescriptorLink[] {
   const c = launchLibc();
-  const folder = c?.opendir(cString(descriptorFolder));
+  const folder = c?.opendir(scratchString(descriptorFolder));
   if (c === undefined || !folder) return [];
   const links: DescriptorLink[] = [];
   const target = new Uint8Array(256);
-  const decoder = new TextDecoder();
   for (let entry = c.readdir(folder); entry; entry = c.readdir(folder)) {
     const name = fromCString(entry, nameOffset);
-    if (!/^\d+$/.test(name)) continue;
-    const length = Number(c.readlink(cString(`${descriptorFolder}/${name}`), target, target.length));
-    if (length > 0) links.push({ fd: Number(name), target: decoder.decode(target.subarray(0, length)) });
+    const fd = Number(name); // NaN for "." and ".."
+    if (!(fd > 2)) continue;
+    const length = Number(c.readlink(scratchString(`${descriptorFolder}/${name}`), target, target.length));
+    if (length > 0) links.push({ fd, target: decoder.decode(target.subarray(0, length)) });
   }
   c.closedir(folder);
-  // The folder was itself open meanwhile; its link is the one that leads to this process's own fd folder.
-  return links.filter(({ target: to }) => !isOwnDescriptorFolder(to));
+  return links;
 }
 
 function linksWithoutLibc(): DescriptorLink[] {
@@ -127,11 +152,7 @@ function linksWithoutLibc(): DescriptorLink[] {
       // The descriptor through which the folder was listed: closed by now.
     }
   }
-  return links.filter(({ target }) => !isOwnDescriptorFolder(target));
-}
-
-function isOwnDescriptorFolder(target: string): boolean {
-  return target === `/proc/${process.pid}/fd`;
+  return links;
 }
 
 /**

@@ -32,7 +32,7 @@ describe("loadRules(): docs/rules.md", () => {
 
 async function rulesFor(sections: ReadonlyMap<string, string>): Promise<Rules | Problem> {
   const words = (sections.get("words") ?? "backup\n").trimEnd().split("\n");
-  const invocation = parseWrapOptions(words);
+  const invocation = await parseWrapOptions(words);
   if (invocation instanceof Problem) return invocation;
   if (invocation.kind !== "run") throw new Error(`the words must run something: got ${invocation.kind}`);
   const parsed = parseConf(sections.get("rcron.conf") ?? "", "rcron.conf");

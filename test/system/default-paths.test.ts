@@ -43,13 +43,13 @@ describeOnPrivateHost("on a host of its own", ["dist/rcron", "setpriv"], () => {
       mkdir /etc/rcron /run/rcron; : > /etc/rcron/rcron.conf
       echo passive > /run/rcron/state
       rcron echo never
-      rcron --explain true | sed -n '/^state/,/note/p'
+      rcron --explain true | sed -n '/^state/,/note/s/  */ /gp'
       echo active > /run/rcron/state; rcron echo second
       echo passive > /run/rcron.state; rcron echo never
       echo 'state_file = /var/run/other' > /etc/rcron/rcron.conf; rcron echo default`);
     expect(ended.stdout).toBe(
-      "state              passive: the state file /var/run/rcron/state says passive\n" +
-        "  note             /var/run/rcron.state can't be read, and is the default\n" +
+      "state passive: the state file /var/run/rcron/state says passive\n" +
+        " note /var/run/rcron.state can't be read, and is the default\n" +
         "second\ndefault\n",
     );
     expect(ended.stderr).toBe(
