@@ -56,11 +56,11 @@ export const recordOfDefaults: RecordConf = {
   mailPasswordFile: undefined,
 };
 
-/** True where every value is the default, written down or not. */
-export function isRecordDefault(values: Readonly<Record<RecordKey, string>>): boolean {
+/** True where every value is the default, written down or not. @param except a key that may have any other */
+export function isRecordDefault(values: Readonly<Record<RecordKey, string>>, except?: RecordKey): boolean {
   for (const key in recordDefaults) {
     const known = key as RecordKey; // the table's own keys, and no others
-    if (values[known] !== recordDefaults[known]) return false;
+    if (known !== except && values[known] !== recordDefaults[known]) return false;
   }
   return true;
 }
@@ -81,6 +81,7 @@ export function proveRecord(
   if (history !== "auto" && history !== "none" && !isAbsolutePath(history)) {
     return refuse("history", "must be auto, none, or a folder's absolute path");
   }
+  if (isRecordDefault(values, "history")) return { ...recordOfDefaults, history };
   const { history_keep: keep, history_size: size } = values;
   const historyKeepMs =
     keep === recordDefaults.history_keep ? recordOfDefaults.historyKeepMs : parseDuration(keep);

@@ -19,9 +19,14 @@ export function parseDuration(text: string): number | undefined {
   if (text === "hour") return unitsMs.h;
   if (text === "day") return unitsMs.d;
   const unit = unitsMs[text.slice(-1) as keyof typeof unitsMs]; // undefined for any other letter
-  const digits = text.slice(0, -1);
-  if (unit === undefined || !/^\d{1,9}$/.test(digits)) return undefined;
-  const ms = Number(digits) * unit;
+  if (unit === undefined || text.length < 2 || text.length > 10) return undefined;
+  let number = 0;
+  for (let at = 0; at < text.length - 1; at++) {
+    const digit = text.charCodeAt(at) - 0x30;
+    if (!(digit >= 0 && digit <= 9)) return undefined;
+    number = number * 10 + digit;
+  }
+  const ms = number * unit;
   return ms >= 1000 && ms <= limitMs ? ms : undefined;
 }
 

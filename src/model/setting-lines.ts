@@ -55,6 +55,8 @@ export function readSettings(text: string, path: string, from: Place): SettingLi
   for (let { at, line: number } = from; at < text.length; at = end + 1, number++) {
     end = text.indexOf("\n", at);
     if (end < 0) end = text.length;
+    const first = text.charCodeAt(at);
+    if (first === 0x23 || first === 0x0a) continue; // most lines of most files are comments, or empty
     const line = text.slice(at, end).trim();
     if (line === "" || line[0] === "#" || line[0] === ";") continue;
     if (line[0] === "[") return { settings, header: { at, line: number } };

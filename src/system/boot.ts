@@ -10,10 +10,14 @@ const ticksPerS = 100;
 
 const decoder = new TextDecoder();
 
-/** Differs after each start of the kernel; undefined where /proc does not tell. */
+let bootId: string | undefined;
+
+/** Differs after each start of the kernel, and never while it runs; undefined where /proc does not tell. */
 export function readBootId(): string | undefined {
+  if (bootId !== undefined) return bootId;
   const file = readFileStart("/proc/sys/kernel/random/boot_id", 64);
-  return file.error === undefined ? decoder.decode(file.bytes).trim() : undefined;
+  if (file.error === undefined) bootId = decoder.decode(file.bytes).trim();
+  return bootId;
 }
 
 /** Seconds since the start, suspended time included, to hundredths. No step of the clock changes it. */
