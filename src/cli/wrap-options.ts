@@ -92,8 +92,8 @@ function parse(
     return invalid(`--on-passive must be finish or stop: got ${quoted(onPassive)}`);
   }
   // Here and not only where a job runs: a slip in a crontab is to be told by the passive machines, too.
-  const proof = table?.proveRules([rules]);
-  if (proof instanceof Problem) return invalid(proof.message, proof.hint);
+  const problem = table?.firstProblem(rules);
+  if (problem !== undefined) return invalid(problem.message, problem.hint);
   if (command.length === 0)
     return invalid("no command given", "usage: rcron [options] command [args]; see rcron --help");
   const shell = asked.has("--shell") ? "joined" : undefined;

@@ -274,25 +274,28 @@ export function proveRules(layers: readonly RuleLayer[]): Rules | Problem {
     const problem = firstProblem(layer);
     if (problem !== undefined) return problem;
   }
-  let rules = noRules;
+  const rules: { -readonly [Key in keyof Rules]: Rules[Key] } = { ...noRules };
   for (const { key, text } of rulesInForce(layers)) {
     const { failsWhen, outputs, ...others } = proven(key, text);
-    rules = {
-      ...rules,
-      ...others,
-      failsWhen: { ...rules.failsWhen, ...failsWhen },
-      outputs: [...rules.outputs, ...(outputs ?? [])],
-    };
+    Object.assign(rules, others);
+    // What nothing is said of stays the very object of `noRules`.
+    if (failsWhen !== undefined) rules.failsWhen = { ...rules.failsWhen, ...failsWhen };
+    if (outputs !== undefined) rules.outputs = [...rules.outputs, ...outputs];
   }
   return rules;
 }
 
 /** What is left of the layers when each key is taken from the highest one that has it, in the table's order. */
 export function rulesInForce(layers: readonly RuleLayer[]): RuleText[] {
-  return ruleKeys.flatMap((key) => {
-    const highest = layers.find((layer) => layer.some((rule) => rule.key === key)) ?? [];
-    return highest.filter((rule) => rule.key === key);
-  });
+  const inForce: RuleText[] = [];
+  for (const key of ruleKeys) {
+    for (const layer of layers) {
+      const before = inForce.length;
+      for (const rule of layer) if (rule.key === key) inForce.push(rule);
+      if (inForce.length > before) break;
+    }
+  }
+  return inForce;
 }
 
 /** The value as it may be shown: printable, and no password in it. */
@@ -304,16 +307,18 @@ function withoutSecret(key: RuleKey, text: string): string {
   return rows[key].isSecret ? hidePassword(text) : text;
 }
 
-function firstProblem(layer: RuleLayer): Problem | undefined {
+/** @returns the first Problem (`invalid`) of one layer */
+export function firstProblem(layer: RuleLayer): Problem | undefined {
+  let outputs = 0;
+  let none: RuleText | undefined;
   for (const rule of layer) {
     const sentence = rows[rule.key].prove(rule.text);
     if (typeof sentence === "string") return refuse(rule, sentence);
+    if (rule.key !== "output") continue;
+    outputs += 1;
+    if (isNone(rule.text)) none = rule;
   }
-  const none = layer.find(({ key, text }) => key === "output" && isNone(text));
-  if (none !== undefined && layer.filter(({ key }) => key === "output").length > 1) {
-    return refuse(none, "must stand alone where it is none");
-  }
-  return undefined;
+  return none !== undefined && outputs > 1 ? refuse(none, "must stand alone where it is none") : undefined;
 }
 
 function refuse({ key, text, where }: RuleText, sentence: string): Problem {

@@ -107,9 +107,15 @@ export const noRules: Rules = {
   mailEveryMs: undefined,
 };
 
+/** What is the same for a job that is only started. */
+const ofPlainJobs: readonly string[] = ["name", "skipExit", "niceLevel"] satisfies (keyof Rules)[];
+
 /** True where a job needs watching while it runs, or anything done before and after; false where it is only started. */
 export function needSupervision(rules: Rules): boolean {
-  const { name, skipExit, niceLevel, ...others } = rules;
-  const { name: _name, skipExit: _skipExit, niceLevel: _niceLevel, ...none } = noRules;
-  return !Bun.deepEquals(others, none);
+  for (const key in noRules) {
+    const known = key as keyof Rules; // the object's own keys, and no others
+    if (rules[known] === noRules[known] || ofPlainJobs.includes(key)) continue;
+    if (!Bun.deepEquals(rules[known], noRules[known])) return true;
+  }
+  return false;
 }

@@ -19,9 +19,12 @@ export function lifeOf({ pid, startTicks }: WriterProcess): ProcessLife {
   return stat.state === "T" ? "stopped" : "alive";
 }
 
-/** What a process is; undefined if there is none, or /proc hides it. */
+let own: Stat | undefined;
+
+/** What a process is; undefined if there is none, or /proc hides it. Of this process it is read once. */
 export function findProcess(pid: number): (WriterProcess & { readonly parentPid: number }) | undefined {
-  const stat = readStat(pid);
+  const stat = pid === process.pid ? (own ?? readStat(pid)) : readStat(pid);
+  if (pid === process.pid) own = stat;
   if (stat === undefined) return undefined;
   const { name, startTicks, parentPid } = stat;
   return { name, pid, startTicks, parentPid };
