@@ -7,7 +7,7 @@
 import { nearestWord } from "../model/nearest-word.ts";
 import { quoted } from "../model/printable.ts";
 import { Problem } from "../model/problem.ts";
-import { complain, failed, print, wrongUse } from "./terminal.ts";
+import { fail, print, refuse } from "./terminal.ts";
 import { version } from "./version.ts";
 
 /** An option of a word. */
@@ -201,16 +201,18 @@ export async function control(words: readonly string[]): Promise<number> {
   }
   const [name, given] = splitWord(words);
   const word = Object.hasOwn(vocabulary, name) ? vocabulary[name] : undefined;
-  if (word === undefined) return refuse(unknownWord(first));
+  if (word === undefined) return refuse("rcronctl", unknownWord(first));
   if (given.includes("--help") || given.includes("-h")) {
     await print(helpFor(name, word));
     return 0;
   }
   const parsed = parseOptions(name, word, given);
-  if (parsed instanceof Problem) return refuse(parsed);
+  if (parsed instanceof Problem) return refuse("rcronctl", parsed);
   const status = await word.run(parsed);
   if (typeof status === "number") return status;
-  return status.code === "invalid" && status.where === undefined ? refuse(status) : fail(status);
+  return status.code === "invalid" && status.where === undefined
+    ? refuse("rcronctl", status)
+    : fail("rcronctl", status);
 }
 
 /** The longest name of the table that the words begin with, and the words behind it. */
@@ -296,14 +298,4 @@ function unknownWord(word: string | undefined): Problem {
   return new Problem("invalid", `unknown word ${quoted(word)}`, {
     hint: near === undefined ? hint : `did you mean ${near}? ${hint}`,
   });
-}
-
-function refuse(problem: Problem): number {
-  complain("rcronctl", problem);
-  return wrongUse;
-}
-
-function fail(problem: Problem): number {
-  complain("rcronctl", problem);
-  return failed;
 }

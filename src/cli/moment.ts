@@ -66,7 +66,11 @@ function clockOf(at: Date): string {
 }
 
 function zoneOf(at: Date): string {
-  const minutes = -at.getTimezoneOffset();
+  return formatOffset(-at.getTimezoneOffset());
+}
+
+/** `+01:00`. @param minutes ahead of UTC */
+export function formatOffset(minutes: number): string {
   const size = Math.abs(minutes);
   return `${minutes < 0 ? "-" : "+"}${two(Math.floor(size / 60))}:${two(size % 60)}`;
 }

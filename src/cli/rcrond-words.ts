@@ -9,6 +9,7 @@ import { Problem } from "../model/problem.ts";
 import type { Zone } from "../model/schedule.ts";
 import type { ScheduledJob } from "../model/scheduled-job.ts";
 import { nextTicks } from "../schedule/schedule.ts";
+import { formatOffset } from "./moment.ts";
 import type { JobSource } from "./serve.ts";
 import { type Cell, formatTable, screen } from "./table.ts";
 import { failed, print } from "./terminal.ts";
@@ -129,8 +130,5 @@ function moment(atMs: number, { schedule }: ScheduledJob, machineZone: Zone): st
   const zone = schedule.kind === "cron" ? (schedule.zone ?? machineZone) : machineZone;
   const { offsetMs } = zone.stretchAt(atMs);
   const local = new Date(atMs + offsetMs).toISOString();
-  const minutes = Math.abs(Math.round(offsetMs / 60_000));
-  const two = (number: number) => String(Math.floor(number)).padStart(2, "0");
-  const ahead = `${offsetMs < 0 ? "-" : "+"}${two(minutes / 60)}:${two(minutes % 60)}`;
-  return `${local.slice(0, 10)} ${local.slice(11, 19)} ${ahead}`;
+  return `${local.slice(0, 10)} ${local.slice(11, 19)} ${formatOffset(Math.round(offsetMs / 60_000))}`;
 }

@@ -3,27 +3,17 @@
  */
 import { prepareLocal, type StopRequest } from "../execute/execute.ts";
 import { environmentOf, parseCommand } from "../model/job.ts";
-import { endLine, newRunId, startLine, stopLine } from "../model/log-line.ts";
+import { endLine, newRunId, startLine } from "../model/log-line.ts";
 import { exitStatusOf, isSuccess, type Outcome } from "../model/outcome.ts";
-import { printable } from "../model/printable.ts";
 import { Problem } from "../model/problem.ts";
 import { noRules, type Rules } from "../model/rules.ts";
-import type { EndCause, StartEvent } from "../model/run-event.ts";
-import { signalName } from "../model/signal-name.ts";
-import type { Verdict } from "../model/state.ts";
-import { readBootId } from "../system/boot.ts";
-import { findProcess } from "../system/other-processes.ts";
+import type { EndCause } from "../model/run-event.ts";
 import { readInheritance } from "../system/process.ts";
-import type { GatedRun, NamedRun } from "./gated-run.ts";
+import type { GatedRun } from "./gated-run.ts";
 import { nameRun } from "./named-run.ts";
-import { eventContext, recordEvent } from "./record.ts";
-import { complain, say, sayWarnings } from "./terminal.ts";
-
-/**
- * SIGINT and SIGPIPE end jobs in the ordinary course of things. Of any other, a shell would write a word to standard
- * error ("Killed"), and cron would mail it; so must we, or a job that runs out of memory would end without a sound.
- */
-export const quietSignals: readonly number[] = [2, 13];
+import { recordEvent } from "./record.ts";
+import { endEvent, startEvent, tellEnd } from "./run-events.ts";
+import { sayWarnings } from "./terminal.ts";
 
 /**
  * Runs the job and waits for its end.
@@ -57,51 +47,20 @@ export async function runActive(gated: GatedRun, rules: Rules = noRules): Promis
   if (conf.history !== "none") recordEvent(gated, startEvent(gated, named, runId));
   log.log(conf.syslogFacility, conf.syslogLevel, startLine(context));
   const startedMs = performance.now();
-  let lost: Verdict | undefined;
-  const watch =
-    stopping &&
-    (await import("./watch-state.ts")).watchState(conf, (now) => {
-      lost = now;
-      say(program, `stopping ${printable(named.name)}: no longer active: ${now.sentence}`);
-      log.log(conf.syslogFacility, "LOG_WARNING", stopLine(context, now.reason));
-      stopping.abort();
-    });
+  const watch = stopping && (await import("./watch-state.ts")).watchForLoss(gated, named, context, stopping);
   const outcome = await launch.run({ stop });
   watch?.stop();
-  const end = { outcome, durationMs: performance.now() - startedMs, state: lost?.state ?? verdict.state };
+  const durationMs = performance.now() - startedMs;
+  const lost = watch?.lost;
+  const end = { outcome, durationMs, state: lost?.state ?? verdict.state };
   log.log(conf.syslogFacility, conf.syslogLevel, endLine(context, end));
   if (conf.history !== "none") {
-    const isStopped = lost !== undefined;
-    recordEvent(gated, {
-      kind: "end",
-      run: runId,
-      at: Date.now(),
-      ms: Math.round(end.durationMs),
-      ok: isSuccess(outcome) && !isStopped,
-      cause: isStopped ? "stopped" : causeOf(outcome),
-      ...(outcome.kind === "signalled" ? { signal: outcome.signal } : { exit: outcome.exitCode }),
-      ...(outcome.kind === "not-started" && { sentence: outcome.problem.message }),
-    });
+    const isOk = isSuccess(outcome) && lost === undefined;
+    const cause = lost === undefined ? causeOf(outcome) : "stopped";
+    recordEvent(gated, endEvent(runId, { outcome, isOk, cause, durationMs }));
   }
-  if (outcome.kind === "not-started") complain(program, outcome.problem);
-  if (outcome.kind === "signalled" && !quietSignals.includes(outcome.signal)) {
-    say(program, `${printable(named.name)} was ended by ${signalName(outcome.signal)}`);
-  }
+  tellEnd(program, named.name, outcome);
   return exitStatusOf(outcome);
-}
-
-/** What the record has of a run's start. */
-export function startEvent(gated: GatedRun, named: NamedRun, runId: string): StartEvent {
-  const self = findProcess(process.pid);
-  const boot = readBootId();
-  return {
-    kind: "start",
-    run: runId,
-    ...eventContext(gated, named),
-    pid: process.pid,
-    ...(self !== undefined && { ticks: self.startTicks }),
-    ...(boot !== undefined && { boot }),
-  };
 }
 
 function causeOf({ kind }: Outcome): EndCause {

@@ -7,7 +7,7 @@ import { historyFolder } from "../history/history.ts";
 import { durationInWords } from "../model/duration.ts";
 import type { Kept } from "../model/head-tail.ts";
 import { type Job, parseCommand } from "../model/job.ts";
-import { endLine, newRunId, retryLine, skipLine, startLine, stopLine } from "../model/log-line.ts";
+import { endLine, newRunId, retryLine, skipLine, startLine } from "../model/log-line.ts";
 import { exitStatusOf } from "../model/outcome.ts";
 import { printable } from "../model/printable.ts";
 import { Problem } from "../model/problem.ts";
@@ -15,7 +15,6 @@ import { redactor } from "../model/redact.ts";
 import type { Rules } from "../model/rules.ts";
 import type { EndEvent } from "../model/run-event.ts";
 import { signalName } from "../model/signal-name.ts";
-import type { Verdict } from "../model/state.ts";
 import { announceEnd, announceStart, sendWhatIsDue } from "../notify/notify.ts";
 import { readHostName } from "../system/host-name.ts";
 import { readInheritance } from "../system/process.ts";
@@ -23,10 +22,10 @@ import { type GatedRun, ignore, type NamedRun } from "./gated-run.ts";
 import { nameRun } from "./named-run.ts";
 import { eventContext, recordEvent, recordFolder } from "./record.ts";
 import { keepForRecord } from "./recorded-output.ts";
-import { quietSignals, startEvent } from "./run-active.ts";
 import { environmentFor } from "./run-environment.ts";
+import { endEvent, startEvent, tellEnd } from "./run-events.ts";
 import { say, sayWarnings } from "./terminal.ts";
-import { watchState } from "./watch-state.ts";
+import { type LossWatch, watchForLoss } from "./watch-state.ts";
 
 /** The exit status after a timeout, as timeout(1) has it. */
 const timedOutStatus = 124;
@@ -69,8 +68,7 @@ export async function runSupervised(gated: GatedRun, rules: Rules): Promise<numb
 
   const clean = redactor(conf.redact);
   const stopping = (run.onPassive ?? conf.onPassive) === "stop" ? new AbortController() : undefined;
-  let lost: Verdict | undefined;
-  let watch: { stop(): void } | undefined;
+  let watch: LossWatch | undefined;
   let startPing: { cancel(): void } | undefined;
   let startedAtMs = Date.now();
   const supervised = await superviseRun(
@@ -97,14 +95,7 @@ export async function runSupervised(gated: GatedRun, rules: Rules): Promise<numb
         });
         logAt(conf.syslogLevel, startLine(context));
         if (rules.pingUrl !== undefined) startPing = announceStart(rules.pingUrl, runId);
-        watch =
-          stopping &&
-          watchState(conf, (now) => {
-            lost = now;
-            say(program, `stopping ${printable(name)}: no longer active: ${now.sentence}`);
-            logAt("LOG_WARNING", stopLine(context, now.reason));
-            stopping.abort();
-          });
+        watch = stopping && watchForLoss(gated, named, context, stopping);
       },
       onRetry: (attempt, delayMs) => logAt("LOG_WARNING", retryLine(context, attempt, delayMs)),
       onWarning: warn,
@@ -116,12 +107,12 @@ export async function runSupervised(gated: GatedRun, rules: Rules): Promise<numb
   startPing?.cancel();
   if (supervised.kind !== "ended") return skip(gated, rules, named, runId, supervised);
 
-  const end = endEvent(gated, runId, supervised);
+  const end = supervisedEnd(gated, runId, supervised);
   recordEvent(gated, end);
   const { outcome, durationMs } = supervised;
   logAt(
     conf.syslogLevel,
-    endLine(context, { outcome, durationMs, state: lost?.state ?? verdict.state, supervised }),
+    endLine(context, { outcome, durationMs, state: watch?.lost?.state ?? verdict.state, supervised }),
   );
   tell(program, name, rules, supervised);
   for (const warning of await notify(
@@ -180,32 +171,19 @@ function skip(
 function tell(program: string, name: string, rules: Rules, end: RunEnd): void {
   const { outcome, cause, survivors } = end;
   const job = printable(name);
-  if (outcome.kind === "not-started") {
-    say(program, outcome.problem.message);
-    if (outcome.problem.hint !== undefined) say(program, `hint: ${outcome.problem.hint}`);
-  }
+  if (cause === "signal" || outcome.kind === "not-started") tellEnd(program, name, outcome);
   if (cause === "timeout") {
     say(program, `${job} was ended: it had not finished within ${durationInWords(rules.timeoutMs ?? 0)}`);
   } else if (cause === "clobbered") say(program, `${job} was ended for the next run of it`);
-  else if (cause === "signal" && outcome.kind === "signalled" && !quietSignals.includes(outcome.signal)) {
-    say(program, `${job} was ended by ${signalName(outcome.signal)}`);
-  }
   if (survivors > 0) say(program, `${job}: ${survivors} of its processes could not be ended`);
 }
 
-function endEvent(gated: GatedRun, runId: string, end: RunEnd): EndEvent {
-  const { outcome, isOk, cause, sentence, attempts, durationMs, kept, isDetached, survivors } = end;
-  const told = sentence ?? (outcome.kind === "not-started" ? outcome.problem.message : undefined);
-  const output = kept && kept.bytes > 0 ? keepForRecord(kept, gated.conf.redact) : undefined;
+function supervisedEnd({ conf }: GatedRun, runId: string, end: RunEnd): EndEvent {
+  const { sentence, attempts, kept, isDetached, survivors } = end;
+  const output = kept && kept.bytes > 0 ? keepForRecord(kept, conf.redact) : undefined;
   return {
-    kind: "end",
-    run: runId,
-    at: Date.now(),
-    ms: Math.round(durationMs),
-    ok: isOk,
-    cause,
-    ...(outcome.kind === "signalled" ? { signal: outcome.signal } : { exit: outcome.exitCode }),
-    ...(told !== undefined && { sentence: told }),
+    ...endEvent(runId, end),
+    ...(sentence !== undefined && { sentence }),
     ...(attempts > 1 && { attempts }),
     ...(output !== undefined && { output }),
     ...(isDetached && { detached: true }),

@@ -13,7 +13,7 @@ import type { Zone } from "../model/schedule.ts";
 import { findZone } from "../schedule/schedule.ts";
 import { readHostName } from "../system/host-name.ts";
 import { readMachineZone } from "../system/zone.ts";
-import { complain, failed, print, wrongUse } from "./terminal.ts";
+import { fail, print, refuse } from "./terminal.ts";
 import { version } from "./version.ts";
 
 const valued = ["--cron-dir", "--crontab", "--timezone", "--mailto", "--conf"] as const;
@@ -66,7 +66,7 @@ export interface JobSource {
 /** @returns the exit status */
 export async function serve(words: readonly string[]): Promise<number> {
   const asked = readWords(words);
-  if (asked instanceof Problem) return refuse(asked);
+  if (asked instanceof Problem) return refuse("rcrond", asked);
   if (asked.flags.has("--help")) {
     await print(help);
     return 0;
@@ -79,23 +79,25 @@ export async function serve(words: readonly string[]): Promise<number> {
   const isCheck = asked.flags.has("--check");
   if (isCheck === asked.flags.has("--next")) {
     const rule = isCheck ? "--check and --next must not stand together" : "nothing to do";
-    return refuse(new Problem("invalid", rule, { hint: "rcrond --help" }));
+    return refuse("rcrond", new Problem("invalid", rule, { hint: "rcrond --help" }));
   }
   if (surplus !== undefined)
-    return refuse(new Problem("invalid", `one word at most: got ${quoted(surplus)} as well`));
+    return refuse("rcrond", new Problem("invalid", `one word at most: got ${quoted(surplus)} as well`));
   if (isCheck && word !== undefined && asked.values["--cron-dir"] !== undefined) {
     return refuse(
+      "rcrond",
       new Problem("invalid", `--cron-dir must not stand beside --check DIR: got ${quoted(word)}`),
     );
   }
   const source = await findJobs(
     isCheck && word !== undefined ? { ...asked, values: { ...asked.values, "--cron-dir": word } } : asked,
   );
-  if (source instanceof Problem) return source.where === undefined ? refuse(source) : fail(source);
+  if (source instanceof Problem)
+    return source.where === undefined ? refuse("rcrond", source) : fail("rcrond", source);
   const isJson = asked.flags.has("--json");
   const { checkFiles, showNext } = await import("./rcrond-words.ts");
   const status = isCheck ? await checkFiles(source, isJson) : await showNext(source, word, isJson);
-  return status instanceof Problem ? fail(status) : status;
+  return status instanceof Problem ? fail("rcrond", status) : status;
 }
 
 function readWords(words: readonly string[]): Asked | Problem {
@@ -156,14 +158,4 @@ async function findJobs({ values, crontabs }: Asked): Promise<JobSource | Proble
 
 function invalid(rule: string, hint = "rcrond --help"): Problem {
   return new Problem("invalid", rule, { hint });
-}
-
-function refuse(problem: Problem): number {
-  complain("rcrond", problem);
-  return wrongUse;
-}
-
-function fail(problem: Problem): number {
-  complain("rcrond", problem);
-  return failed;
 }

@@ -64,3 +64,15 @@ export function say(program: string, line: string): void {
     // Nobody listens (closed, full or broken); the log has it too, and the job comes first.
   }
 }
+
+/** Says what was wrong with the words. @returns {@link wrongUse} */
+export function refuse(program: string, problem: Problem): number {
+  complain(program, problem);
+  return wrongUse;
+}
+
+/** Says why it could not be done. @returns {@link failed} */
+export function fail(program: string, problem: Problem): number {
+  complain(program, problem);
+  return failed;
+}

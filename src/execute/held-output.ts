@@ -2,12 +2,11 @@
  * Output that is wanted only if the run fails, held until that is known: in memory, and what is more in a file without a
  * name, which is gone with this process however it ends.
  */
-import { thrownSystemError } from "../system/libc.ts";
+import { O_CLOEXEC, thrownSystemError } from "../system/libc.ts";
 import { Outlet } from "../system/outlet.ts";
 import { closeFd } from "../system/pipe.ts";
 import type { Receiver } from "./receivers.ts";
 
-const O_CLOEXEC = 0o2000000;
 const firstMemory = 4 * 1024;
 const copyPiece = 64 * 1024;
 

@@ -11,8 +11,8 @@ import { Problem } from "../model/problem.ts";
 import { readBootId } from "../system/boot.ts";
 import { readFileStart } from "../system/files.ts";
 import { type HeldFile, holdFile } from "../system/lock.ts";
-import { findProcess, lifeOf } from "../system/other-processes.ts";
-import { findTree, signalProcess, type TreeMark } from "../system/process-tree.ts";
+import { findProcess, lifeOf, signalProcess } from "../system/other-processes.ts";
+import { findTree, type TreeMark } from "../system/process-tree.ts";
 import { endTree } from "./process-tree.ts";
 
 const contentLimit = 4096;

@@ -5,14 +5,8 @@
  * session, and the run's id in its environment, which everything inherits that does not throw it away on purpose.
  */
 import type { Outcome } from "../model/outcome.ts";
-import { findProcess } from "../system/other-processes.ts";
-import {
-  findTree,
-  signalGroup,
-  signalProcess,
-  type TreeMark,
-  type TreeMember,
-} from "../system/process-tree.ts";
+import { findProcess, signalProcess } from "../system/other-processes.ts";
+import { findTree, signalGroup, type TreeMark, type TreeMember } from "../system/process-tree.ts";
 import type { StopRequest } from "./local.ts";
 
 const firstPollMs = 10;

@@ -5,11 +5,9 @@
  * a slow reader without us.
  */
 import { printable } from "../model/printable.ts";
-import { thrownSystemError } from "../system/libc.ts";
+import { O_CLOEXEC, thrownSystemError } from "../system/libc.ts";
 import { Outlet } from "../system/outlet.ts";
 import { closeFd } from "../system/pipe.ts";
-
-const O_CLOEXEC = 0o2000000;
 
 /** Takes output, in order. */
 export interface Receiver {

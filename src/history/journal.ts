@@ -15,6 +15,10 @@ import {
   journalLibc,
   libc,
   lockLibc,
+  O_CLOEXEC,
+  O_NOCTTY,
+  O_NOFOLLOW,
+  O_NONBLOCK,
   type SystemError,
   scratch,
   scratchString,
@@ -29,12 +33,7 @@ export const segmentsKept = 16;
 
 const O_WRONLY = 1;
 const O_CREAT = 0o100;
-const O_NOCTTY = 0o400;
 const O_APPEND = 0o2000;
-const O_NONBLOCK = 0o4000;
-const O_CLOEXEC = 0o2000000;
-/** The one flag that is another number on arm64. */
-const O_NOFOLLOW = process.arch === "arm64" ? 0o100000 : 0o400000;
 const flags = O_WRONLY | O_APPEND | O_CREAT | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK | O_NOCTTY;
 const SEEK_END = 2;
 const LOCK_EX_NB = 2 | 4;

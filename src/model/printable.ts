@@ -38,8 +38,11 @@ const named: Readonly<Record<string, string>> = {
 };
 
 function escapeOf(char: string): string {
-  const known = named[char];
-  if (known !== undefined) return known;
+  return named[char] ?? hexEscape(char);
+}
+
+/** `\x1b`, `\u200b`: a character's number in hexadecimal digits; for a byte that was not UTF-8 that of the byte. */
+export function hexEscape(char: string): string {
   const code = char.charCodeAt(0);
   // U+DC80…U+DCFF stand for single bytes that were not UTF-8 (model/raw-text.ts).
   if (code >= 0xdc80 && code <= 0xdcff) return `\\x${(code - 0xdc00).toString(16)}`;

@@ -1,6 +1,7 @@
 /**
  * What a job printed, made fit for a mail: any bytes in, text out that no reader's terminal can be steered by.
  */
+import { hexEscape } from "../model/printable.ts";
 
 /**
  * Decodes UTF-8. A byte that belongs to no character is shown as `\xff`, a control character as `\x1b`, an invisible or
@@ -8,7 +9,9 @@
  */
 export function shownText(bytes: Uint8Array): string {
   const byteText = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString("latin1");
-  const marked = byteText.replace(utf8OrByte, (all, bad?: string) => (bad === undefined ? all : hex(bad)));
+  const marked = byteText.replace(utf8OrByte, (all, bad?: string) =>
+    bad === undefined ? all : hexEscape(bad),
+  );
   return safeText(Buffer.from(marked, "latin1").toString("utf8"));
 }
 
@@ -18,7 +21,7 @@ export function safeText(text: string): string {
     .replace(/\r\n/g, "\n")
     .replace(
       /[\x00-\x08\x0b-\x1f\x7f-\x9f\u200b-\u200f\u2028-\u202e\u2066-\u2069\ufeff\ud800-\udfff]/gu,
-      hex,
+      hexEscape,
     );
 }
 
@@ -56,11 +59,3 @@ function isWithin(byte: number | undefined): boolean {
 /** Whole UTF-8 characters (RFC 3629), or, as the group, a byte that belongs to none. */
 const utf8OrByte =
   /[\x00-\x7f]+|[\xc2-\xdf][\x80-\xbf]|\xe0[\xa0-\xbf][\x80-\xbf]|[\xe1-\xec\xee\xef][\x80-\xbf]{2}|\xed[\x80-\x9f][\x80-\xbf]|\xf0[\x90-\xbf][\x80-\xbf]{2}|[\xf1-\xf3][\x80-\xbf]{3}|\xf4[\x80-\x8f][\x80-\xbf]{2}|([\x80-\xff])/g;
-
-function hex(char: string): string {
-  const code = char.charCodeAt(0);
-  if (code >= 0xdc80 && code <= 0xdcff) return `\\x${(code - 0xdc00).toString(16)}`; // model/raw-text.ts
-  return code < 0x100
-    ? `\\x${code.toString(16).padStart(2, "0")}`
-    : `\\u${code.toString(16).padStart(4, "0")}`;
-}

@@ -7,7 +7,7 @@
  * on being seen, if only what it has to send was there before.
  */
 import { Problem } from "../model/problem.ts";
-import { lockLibc, thrownSystemError } from "../system/libc.ts";
+import { lockLibc, O_CLOEXEC, thrownSystemError } from "../system/libc.ts";
 import type { Item } from "./outbox.ts";
 
 /** What is handed on standard input fits a pipe as Linux makes it (64 KiB), so that writing it never waits. */
@@ -16,7 +16,6 @@ export const handedLimit = 60_000;
 /** The descriptor on which a sender has the lock of its start. */
 const startFd = 3;
 const LOCK_EX_NB = 2 | 4;
-const O_CLOEXEC = 0o2000000;
 
 /** What the sender is told. */
 export interface SenderStart {

@@ -2,9 +2,8 @@
  * A FIFO's bytes as they come.
  */
 import { Problem } from "../model/problem.ts";
-import { thrownSystemError } from "./libc.ts";
+import { O_CLOEXEC, thrownSystemError } from "./libc.ts";
 
-const O_CLOEXEC = 0o2000000;
 /** For a FIFO that nobody has opened to write yet. */
 const firstWriterWaitMs = 5000;
 const pollMs = 20;

@@ -6,16 +6,15 @@ import {
   addressOf,
   errno,
   libc,
+  O_CLOEXEC,
+  O_NOCTTY,
+  O_NONBLOCK,
   type SystemError,
   scratch,
   scratchString,
   systemError,
   thrownSystemError,
 } from "./libc.ts";
-
-const O_NOCTTY = 0o400;
-const O_NONBLOCK = 0o4000;
-const O_CLOEXEC = 0o2000000;
 
 /** What {@link readFileStart} found. */
 export type FileStart =

@@ -169,6 +169,15 @@ export function errno(): number {
   return location ? native.read.i32(location, 0) : 0;
 }
 
+/*
+ * Flags of open(2), as Linux has them on x86-64 and arm64.
+ */
+export const O_NOCTTY = 0o400;
+export const O_NONBLOCK = 0o4000;
+/** The one that is another number on arm64. */
+export const O_NOFOLLOW = process.arch === "arm64" ? 0o100000 : 0o400000;
+export const O_CLOEXEC = 0o2000000;
+
 const encoder = new TextEncoder();
 
 /**

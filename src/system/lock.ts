@@ -8,6 +8,9 @@ import {
   errno,
   libc,
   lockLibc,
+  O_CLOEXEC,
+  O_NOFOLLOW,
+  O_NONBLOCK,
   type SystemError,
   scratchString,
   systemError,
@@ -18,10 +21,6 @@ const LOCK_EX = 2;
 const LOCK_NB = 4;
 const O_RDWR = 2;
 const O_CREAT = 0o100;
-const O_NONBLOCK = 0o4000;
-/** The one flag that is another number on arm64. */
-const O_NOFOLLOW = process.arch === "arm64" ? 0o100000 : 0o400000;
-const O_CLOEXEC = 0o2000000;
 const retryMs = 5;
 
 /** A held lock. */

@@ -13,13 +13,13 @@ export type ProcessLife = "alive" | "stopped" | "dead";
  */
 export function lifeOf({ pid, startTicks }: WriterProcess): ProcessLife {
   const stat = readStat(pid);
-  if (stat === undefined) return exists(pid) ? "alive" : "dead";
+  if (stat === undefined) return signalProcess(pid, 0) ? "alive" : "dead";
   if (stat.startTicks !== startTicks) return "dead";
   if (stat.state === "Z" || stat.state === "X") return "dead";
   return stat.state === "T" ? "stopped" : "alive";
 }
 
-let own: Stat | undefined;
+let own: ProcessStat | undefined;
 
 /** What a process is; undefined if there is none, or /proc hides it. Of this process it is read once. */
 export function findProcess(pid: number): (WriterProcess & { readonly parentPid: number }) | undefined {
@@ -30,20 +30,27 @@ export function findProcess(pid: number): (WriterProcess & { readonly parentPid:
   return { name, pid, startTicks, parentPid };
 }
 
-interface Stat {
+/** What /proc tells of a process. */
+export interface ProcessStat {
   readonly name: string;
+  /** One letter: `R`, `S`, `T`, `Z`, … */
   readonly state: string;
   readonly parentPid: number;
+  readonly groupId: number;
+  readonly sessionId: number;
+  /** The kernel's PF_… */
+  readonly flags: number;
   readonly startTicks: number;
 }
 
 const decoder = new TextDecoder();
 
-function readStat(pid: number): Stat | undefined {
+/** @returns undefined if there is no such process, or /proc hides it */
+export function readStat(pid: number): ProcessStat | undefined {
   const file = readFileStart(`/proc/${pid}/stat`, 1024);
   if (file.error !== undefined) return undefined;
   const text = decoder.decode(file.bytes);
-  // PID (NAME) STATE PPID …: the name may hold blanks and parentheses.
+  // PID (NAME) STATE PPID PGRP SESSION …: the name may hold blanks and parentheses.
   const open = text.indexOf("(");
   const close = text.lastIndexOf(")");
   const fields = text.slice(close + 2).split(" ");
@@ -53,15 +60,24 @@ function readStat(pid: number): Stat | undefined {
     name: text.slice(open + 1, close),
     state: fields[0] ?? "",
     parentPid: Number(fields[1]),
+    groupId: Number(fields[2]),
+    sessionId: Number(fields[3]),
+    flags: Number(fields[6]),
     startTicks,
   };
 }
 
-function exists(pid: number): boolean {
+/**
+ * Sends a signal; 0 only asks.
+ * @param pid a process, or with a minus its group
+ * @returns false where there is no such process
+ */
+export function signalProcess(pid: number, signal: NodeJS.Signals | 0): boolean {
   try {
-    process.kill(pid, 0);
+    process.kill(pid, signal);
     return true;
   } catch (error) {
+    // EPERM: it runs as another user; it is there all the same.
     return error instanceof Error && "code" in error && error.code === "EPERM";
   }
 }

@@ -11,6 +11,8 @@ import {
   errno,
   launchLibc,
   libc,
+  O_CLOEXEC,
+  O_NONBLOCK,
   pipeLibc,
   type SystemError,
   systemError,
@@ -19,8 +21,6 @@ import { askForSignals, closeFd } from "./pipe.ts";
 
 const O_WRONLY = 1;
 const O_NOCTTY = 0o400;
-const O_NONBLOCK = 0o4000;
-const O_CLOEXEC = 0o2000000;
 const POLLOUT = 4;
 const MSG_DONTWAIT_NOSIGNAL = 0x40 | 0x4000;
 const SEEK_CUR = 1;

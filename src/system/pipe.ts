@@ -5,11 +5,9 @@
  * The kernel tells by SIGIO that there is something to read: the runtime's own streams take twice the memory and half
  * the speed (docs/decisions/output.md), and to look at intervals would wake a sleeping machine.
  */
-import { errno, libc, pipeLibc, type SystemError, systemError } from "./libc.ts";
+import { errno, libc, O_CLOEXEC, O_NONBLOCK, pipeLibc, type SystemError, systemError } from "./libc.ts";
 
-const O_NONBLOCK = 0o4000;
 const O_ASYNC = 0o20000;
-const O_CLOEXEC = 0o2000000;
 const F_SETFL = 4;
 const F_SETOWN = 8;
 const F_SETPIPE_SZ = 1031;

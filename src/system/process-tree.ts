@@ -2,6 +2,7 @@
  * All processes that belong to one run: who they are, and how they are signalled.
  */
 import { readFileStart } from "./files.ts";
+import { type ProcessStat, readStat, signalProcess } from "./other-processes.ts";
 
 /** How a run's processes are told from others. */
 export interface TreeMark {
@@ -54,11 +55,8 @@ export function findTree({ leaderPid, leaderStartTicks, runId }: TreeMark): Tree
   return [...all.values()].filter((one) => belongs(one) && one.state !== "Z" && one.state !== "X");
 }
 
-interface Listed extends TreeMember {
-  readonly parentPid: number;
-  readonly sessionId: number;
-  readonly state: string;
-  readonly flags: number;
+interface Listed extends ProcessStat {
+  readonly pid: number;
 }
 
 function listProcesses(): Map<number, Listed> {
@@ -66,21 +64,9 @@ function listProcesses(): Map<number, Listed> {
   for (const name of process.getBuiltinModule("node:fs").readdirSync("/proc")) {
     const first = name.charCodeAt(0);
     if (first < 0x31 || first > 0x39) continue;
-    const file = readFileStart(`/proc/${name}/stat`, 1024);
-    if (file.error !== undefined) continue; // ended meanwhile
-    const text = decoder.decode(file.bytes);
-    // PID (NAME) STATE PPID PGRP SESSION …: the name may hold blanks and parentheses.
-    const fields = text.slice(text.lastIndexOf(")") + 2).split(" ");
     const pid = Number(name);
-    all.set(pid, {
-      pid,
-      state: fields[0] ?? "",
-      parentPid: Number(fields[1]),
-      groupId: Number(fields[2]),
-      sessionId: Number(fields[3]),
-      flags: Number(fields[6]),
-      startTicks: Number(fields[19]),
-    });
+    const stat = readStat(pid);
+    if (stat !== undefined) all.set(pid, { ...stat, pid }); // else it has ended meanwhile
   }
   return all;
 }
@@ -105,15 +91,4 @@ function hasMark({ pid, state, flags, startTicks }: Listed, mark: string, sinceT
 /** @returns false where nobody is left in the group */
 export function signalGroup(leaderPid: number, signal: NodeJS.Signals | 0): boolean {
   return signalProcess(-leaderPid, signal);
-}
-
-/** @returns false where there is no such process */
-export function signalProcess(pid: number, signal: NodeJS.Signals | 0): boolean {
-  try {
-    process.kill(pid, signal);
-    return true;
-  } catch (error) {
-    // EPERM: it runs as another user; it is there all the same.
-    return error instanceof Error && "code" in error && error.code === "EPERM";
-  }
 }

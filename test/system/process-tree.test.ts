@@ -1,8 +1,8 @@
 import { describe, expect, setDefaultTimeout, test } from "bun:test";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
-import { findProcess } from "../../src/system/other-processes.ts";
-import { findTree, signalGroup, signalProcess } from "../../src/system/process-tree.ts";
+import { findProcess, signalProcess } from "../../src/system/other-processes.ts";
+import { findTree, signalGroup } from "../../src/system/process-tree.ts";
 import { temporaryFolder } from "../support/program.ts";
 import { isAlive } from "../support/run-scene.ts";
 
