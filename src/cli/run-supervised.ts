@@ -156,7 +156,8 @@ function skip(
     logLine(skipLine(context, "signal", sentence));
     return 128 + skipped.signal;
   }
-  const { sentence } = skipped;
+  // A condition's last line may be anything.
+  const sentence = redactor(conf.redact)(skipped.sentence);
   recordEvent(gated, {
     ...common,
     why: skipped.kind,
