@@ -17,6 +17,10 @@ const rooms: Readonly<Record<string, { may: readonly string[]; because: string }
   execute: { may: ["model", "system"], because: "adapters never import one another" },
   history: { may: ["model", "system"], because: "adapters never import one another" },
   notify: { may: ["model", "system"], because: "adapters never import one another" },
+  daemon: {
+    may: ["model", "system", "schedule"],
+    because: "executor, store, notifier and gate are handed to it: it is tested with fakes",
+  },
   api: { may: ["model"], because: "it sees rows only, and is tested without a socket" },
   cli: {
     may: [
@@ -30,6 +34,7 @@ const rooms: Readonly<Record<string, { may: readonly string[]; because: string }
       "execute",
       "history",
       "notify",
+      "daemon",
       "api",
     ],
     because: "the only place that knows all the parts",

@@ -2,6 +2,7 @@
  * Events become rows: a run has one, made by its start and completed by its end.
  */
 import {
+  type AdoptEvent,
   commandTextOf,
   type EndEvent,
   jobNameOf,
@@ -29,6 +30,7 @@ export class Rows {
   readonly #rows: Row[] = [];
   readonly #byRun = new Map<string, Row>();
   readonly #ends: EndEvent[] = [];
+  readonly #adoptions: AdoptEvent[] = [];
   readonly #texts: Texts;
 
   constructor(db: Database, host: string) {
@@ -44,6 +46,10 @@ export class Rows {
       else row.end ??= event;
       return;
     }
+    if (event.kind === "adopt") {
+      this.#adoptions.push(event);
+      return;
+    }
     const row: Row = { event, end: undefined };
     this.#rows.push(row);
     if (event.kind === "start" && !this.#byRun.has(event.run)) this.#byRun.set(event.run, row);
@@ -52,6 +58,7 @@ export class Rows {
   write(): void {
     const totals = new Totals();
     for (const row of this.#rows) this.#insert(row, totals);
+    for (const adoption of this.#adoptions) adopt(this.#db, adoption);
     for (const end of this.#ends) applyEnd(this.#db, end, totals);
     if (this.#ends.length > 0) dropEarlyEnds(this.#db);
     this.#texts.write();
@@ -160,6 +167,28 @@ function applyEnd(db: Database, end: EndEvent, totals: Totals): void {
   prepare(db, "DELETE FROM watchers WHERE seq = ?").run(run.seq);
   keepOutput(db, run.seq, end);
   totals.add({ ...run, state, why: "" });
+}
+
+/** A run that has no end yet gets another watcher; if it was concluded that it was interrupted, it was not. */
+function adopt(db: Database, { run, pid, ticks, boot }: AdoptEvent): void {
+  const row = prepare<{ seq: number; extra: string | null }>(
+    db,
+    "SELECT seq, extra FROM runs WHERE id = ? AND state IN (?, ?)",
+  ).get(run, rowState.running, rowState.interrupted);
+  if (row === null) return;
+  const before: object = row.extra === null ? {} : JSON.parse(row.extra);
+  prepare(db, "UPDATE runs SET state = ?, pid = ?, extra = ? WHERE seq = ?").run(
+    rowState.running,
+    pid,
+    asJson({ ...before, sentence: undefined }),
+    row.seq,
+  );
+  prepare(db, "INSERT OR REPLACE INTO watchers (seq, pid, ticks, boot) VALUES (?, ?, ?, ?)").run(
+    row.seq,
+    pid,
+    ticks ?? null,
+    boot ?? null,
+  );
 }
 
 function takeEarlyEnd(db: Database, run: string): EndEvent | undefined {

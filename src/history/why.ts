@@ -79,6 +79,12 @@ function skipSentence(run: RunRecord, { showTime, holder, nowMs }: TickQuestion)
       return overlapSentence(run, holder, showTime, nowMs);
     case "condition":
       return `skipped: ${run.sentence ?? "its condition did not hold"}`;
+    case "paused":
+      return `skipped: ${run.sentence ?? "the job was paused"}`;
+    case "missed":
+      return `missed: ${run.sentence ?? "the scheduler was not at work"}`;
+    case "queue":
+      return `skipped: ${run.sentence ?? "too many of its ticks were waiting"}`;
     default:
       return `not started: ${run.sentence ?? "rcron could not start it"}`;
   }
@@ -134,6 +140,8 @@ function endOf(run: RunRecord): string {
       return `stopped ${after}: ${run.sentence ?? "the machine is no longer active"}`;
     case "clobbered":
       return `ended for the next run ${after}`;
+    case "unseen":
+      return run.sentence ?? `nobody saw how it ended, ${after}`;
     default:
       return `${exitOf(run)} ${after}`;
   }

@@ -16,6 +16,8 @@ export interface Job {
   readonly environment: readonly Assignment[];
   /** Absolute priority, -20…19. */
   readonly niceLevel: number;
+  /** What it can read on its standard input; undefined: what the caller left there. */
+  readonly stdin?: string | undefined;
 }
 
 /** What a job is told of its run, so that it can fence its own writes and know its own kind. */

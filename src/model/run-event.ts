@@ -45,8 +45,30 @@ export interface EndEvent {
   readonly cpuMs?: number;
 }
 
-/** `exit`: as its exit status says. `stopped`: the machine is no longer active. `clobbered`: for the next run. */
-export type EndCause = "exit" | "signal" | "stderr" | "timeout" | "not-started" | "stopped" | "clobbered";
+/**
+ * `exit`: as its exit status says. `stopped`: the machine is no longer active, or an operator wanted it. `clobbered`: for
+ * the next run. `unseen`: whoever watched it was killed, and so nobody was there to learn how it ended.
+ */
+export type EndCause =
+  | "exit"
+  | "signal"
+  | "stderr"
+  | "timeout"
+  | "not-started"
+  | "stopped"
+  | "clobbered"
+  | "unseen";
+
+/** A run whose watcher was killed is watched by another one now: it goes on, and its end will be told. */
+export interface AdoptEvent {
+  readonly kind: "adopt";
+  readonly run: string;
+  readonly at: number;
+  /** The new watcher, as in {@link StartEvent}. */
+  readonly pid: number;
+  readonly ticks?: number;
+  readonly boot?: string;
+}
 
 /** Head and tail of what a job printed, each gzip in base64. */
 export interface RecordedOutput {
@@ -69,8 +91,18 @@ export interface SkipEvent extends EventContext {
   readonly holder?: { readonly run?: string; readonly pid?: number; readonly since?: number };
 }
 
-/** Why a run did not happen. */
-export type SkipReason = "passive" | "overlap" | "condition" | "failed-before-start";
+/**
+ * Why a run did not happen. `paused`: by an operator. `missed`: the scheduler did not work when it was due, and its job's
+ * `missed` or `start_deadline` says to leave it at that. `queue`: too many ticks of the job were waiting for their turn.
+ */
+export type SkipReason =
+  | "passive"
+  | "overlap"
+  | "condition"
+  | "failed-before-start"
+  | "paused"
+  | "missed"
+  | "queue";
 
 /** What `start` and `skip` have in common. Times are milliseconds since 1970. */
 export interface EventContext {
@@ -94,7 +126,7 @@ export interface EventContext {
 }
 
 /** One line of the journal. */
-export type RunEvent = StartEvent | EndEvent | SkipEvent;
+export type RunEvent = StartEvent | EndEvent | SkipEvent | AdoptEvent;
 
 /** A line longer than this is none of ours, in characters. */
 export const eventLimit = 4 * 1024 * 1024;
@@ -175,6 +207,15 @@ function shapeOf(kind: unknown): Shape | undefined {
         "holder?": isHolder,
         ...context,
       };
+    case "adopt":
+      return {
+        kind: isKind,
+        run: isRunId,
+        at: isTime,
+        pid: isPid,
+        "ticks?": isCount,
+        "boot?": isText(100),
+      };
     default:
       return undefined;
   }
@@ -233,12 +274,16 @@ const endCauses: Readonly<Record<EndCause, true>> = {
   "not-started": true,
   stopped: true,
   clobbered: true,
+  unseen: true,
 };
 const skipReasons: Readonly<Record<SkipReason, true>> = {
   passive: true,
   overlap: true,
   condition: true,
   "failed-before-start": true,
+  paused: true,
+  missed: true,
+  queue: true,
 };
 
 /** The job's name in an event: the one given, or the base name of its command. */

@@ -74,9 +74,11 @@ export function howItEnded({ end }: Pick<RunReport, "end">): string {
     case "not-started":
       return `could not be started${because}`;
     case "stopped":
-      return `stopped, because this machine is no longer active${because}`;
+      return `stopped${because || ", because this machine is no longer active"}`;
     case "clobbered":
       return `ended to make room for the next run${because}`;
+    case "unseen":
+      return `ended unseen${because}`;
     case "stderr":
       return ok ? "succeeded" : "printed to standard error";
     case "signal":

@@ -187,6 +187,34 @@ describe("a run without an end", () => {
   });
 });
 
+describe("a run that another watcher has taken over", () => {
+  const self = start("a1");
+  const adopt = { kind: "adopt", run: "a1", at: nightMs, pid: self.pid } as const;
+  const marks = {
+    ...(self.ticks !== undefined && { ticks: self.ticks }),
+    ...(self.boot !== undefined && { boot: self.boot }),
+  };
+
+  test("goes on, whether or not it was taken for interrupted meanwhile", async () => {
+    for (const isAskedBetween of [true, false]) {
+      const folder = newFolder();
+      journal(folder, start("a1", { ticks: 1 }));
+      if (isAskedBetween) expect(await states(folder)).toEqual(["a1 interrupted"]);
+      journal(folder, { ...adopt, ...marks });
+      const [run] = (await ask(folder, everything)).answer;
+      expect([run?.state, run?.sentence]).toEqual(["running", undefined]);
+    }
+  });
+
+  test("is interrupted when that one is gone as well, and ended by an end", async () => {
+    const folder = newFolder();
+    journal(folder, start("a1", { ticks: 1 }), { ...adopt, ...marks, ticks: 1 });
+    expect(await states(folder)).toEqual(["a1 interrupted"]);
+    journal(folder, end("a1", { ok: false, cause: "unseen" }), { ...adopt, ...marks });
+    expect(await states(folder)).toEqual(["a1 failed"]);
+  });
+});
+
 describe("what is asked", () => {
   const folder = newFolder();
   journal(

@@ -22,6 +22,9 @@ const events = [
   skip(),
   skip({ why: "overlap", run: "s1", holder: { run: "a0", pid: 1, since: 0 } }),
   skip({ why: "condition", sentence: "no" }),
+  skip({ why: "paused", sentence: "until 06:00" }),
+  end("a1", { ok: false, cause: "unseen" }),
+  { kind: "adopt", run: "a1", at: 1, pid: 4711, ticks: 12, boot: "b" } as const,
 ];
 
 describe("parseEvent()", () => {
@@ -85,9 +88,9 @@ describe("parseEvent()", () => {
     const isEventOrNot = (text: string) => {
       const event = parseEvent(text);
       if (event === undefined) return;
-      expect(["start", "end", "skip"]).toContain(event.kind);
+      expect(["start", "end", "skip", "adopt"]).toContain(event.kind);
       expect(parseEvent(JSON.stringify(event))).toEqual(event);
-      if (event.kind !== "end") expect(typeof jobNameOf(event)).toBe("string");
+      if (event.kind === "start" || event.kind === "skip") expect(typeof jobNameOf(event)).toBe("string");
     };
     fc.assert(fc.property(fc.string({ unit: "binary" }), isEventOrNot));
     fc.assert(fc.property(fc.json(), isEventOrNot));

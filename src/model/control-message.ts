@@ -1,0 +1,109 @@
+/**
+ * What `rcronctl` and `rcrond` say to each other over the Unix socket: one line of JSON for the request, one for each
+ * thing told in answer. The last line is `done` or `refused`; a connection carries one request.
+ */
+import type { Pause } from "./pause.ts";
+import type { ProblemCode } from "./problem.ts";
+
+/** What is asked for. */
+export type ControlRequest =
+  | { readonly ask: "status" | "jobs" | "reload" }
+  /** The coming ticks of one job, or the next one of each. */
+  | { readonly ask: "next"; readonly job?: string; readonly count?: number }
+  /** Starts a job now. With `follow` the answer lasts until the run is over. */
+  | { readonly ask: "run"; readonly job: string; readonly follow?: boolean }
+  /** Ends a run: its id, or the first characters of it where no other run that goes on begins so. */
+  | { readonly ask: "stop"; readonly run: string }
+  /** Without `job`: all jobs. */
+  | { readonly ask: "pause"; readonly job?: string; readonly untilMs: number; readonly why: string }
+  | { readonly ask: "resume"; readonly job?: string };
+
+/** One line of an answer. */
+export type ControlAnswer =
+  /** The last line where it could not be done: a Problem. */
+  | { readonly told: "refused"; readonly code: ProblemCode; readonly message: string; readonly hint?: string }
+  /** The last line: what was asked for. */
+  | { readonly told: "done"; readonly result: ControlResult }
+  /** `run --follow`: the run has its turn. */
+  | { readonly told: "started"; readonly run: string }
+  /** `run --follow`: what it printed, in base64. */
+  | { readonly told: "output"; readonly bytes: string };
+
+/** By the request's word. */
+export type ControlResult =
+  | { readonly kind: "status"; readonly status: DaemonStatus }
+  | { readonly kind: "jobs"; readonly jobs: readonly JobFacts[] }
+  | { readonly kind: "next"; readonly jobs: readonly NextFacts[] }
+  /** `exitStatus`: what `rcronctl run --follow` ends with; without `follow` the run has only been queued, and there is none. */
+  | { readonly kind: "run"; readonly run: string; readonly sentence: string; readonly exitStatus?: number }
+  | { readonly kind: "stop"; readonly run: string; readonly job: string }
+  | { readonly kind: "pause"; readonly pauses: readonly Pause[] }
+  | { readonly kind: "resume"; readonly ended: readonly Pause[] }
+  | {
+      readonly kind: "reload";
+      readonly added: number;
+      readonly changed: number;
+      readonly removed: number;
+      readonly broken: readonly string[];
+    };
+
+/** How the daemon is. */
+export interface DaemonStatus {
+  readonly version: string;
+  readonly pid: number;
+  readonly sinceMs: number;
+  readonly host: string;
+  readonly cluster: string;
+  /** The gate's verdict, for jobs with `cluster`. */
+  readonly state: string;
+  readonly stateSentence: string;
+  readonly jobs: number;
+  readonly files: number;
+  /** Files and folders that could not be read as they stand, each a sentence with its place. */
+  readonly broken: readonly string[];
+  readonly running: readonly RunFactsNow[];
+  /** Runs whose turn has not come: put off by splay, or because there are too many at once. */
+  readonly waiting: number;
+  /** Undefined: unbounded. */
+  readonly concurrency?: number;
+  readonly pauses: readonly Pause[];
+  /** The next tick of any job. */
+  readonly nextMs?: number;
+  /** It ends as soon as its runs have. */
+  readonly isDraining: boolean;
+  /** What it can't do as asked, each a sentence: no record, no book, no log. */
+  readonly warnings: readonly string[];
+}
+
+/** A run that goes on. */
+export interface RunFactsNow {
+  readonly run: string;
+  readonly job: string;
+  readonly sinceMs: number;
+  readonly tickMs: number;
+  readonly pid?: number;
+}
+
+/** A job as the daemon has it. */
+export interface JobFacts {
+  readonly job: string;
+  /** `FILE:LINE`. */
+  readonly where: string;
+  readonly schedule: string;
+  readonly nextMs?: number;
+  readonly running: number;
+  readonly waiting: number;
+  readonly isCluster: boolean;
+  readonly pausedUntilMs?: number;
+  readonly description?: string;
+}
+
+/** When a job is due. */
+export interface NextFacts {
+  readonly job: string;
+  readonly where: string;
+  readonly schedule: string;
+  readonly nextMs: readonly number[];
+  /** Why the next one would not be started as things are: paused, passive machine; a sentence. */
+  readonly but?: string;
+}
