@@ -48,7 +48,8 @@ export function endEvent(runId: string, { outcome, isOk, cause, durationMs }: En
     ms: Math.round(durationMs),
     ok: isOk,
     cause,
-    ...(outcome.kind === "signalled" ? { signal: outcome.signal } : { exit: outcome.exitCode }),
+    ...(outcome.kind === "signalled" && { signal: outcome.signal }),
+    ...("exitCode" in outcome && { exit: outcome.exitCode }),
     ...(outcome.kind === "not-started" && { sentence: outcome.problem.message }),
   };
 }

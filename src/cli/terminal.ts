@@ -6,8 +6,7 @@
  */
 import type { Conf } from "../gate/gate.ts";
 import { printable } from "../model/printable.ts";
-import { Problem } from "../model/problem.ts";
-import { thrownSystemError } from "../system/libc.ts";
+import type { Problem } from "../model/problem.ts";
 import type { Syslog } from "../system/syslog.ts";
 
 /** The exit status of rcron's own failure, so that it is not taken for the job's. @see docs/compatibility.md "exit status" */
@@ -25,21 +24,6 @@ export function sayWarnings(program: string, warnings: readonly string[], conf: 
   for (const warning of warnings) {
     say(program, `warning: ${warning}`);
     log.log(conf.syslogFacility, "LOG_WARNING", `warning: ${warning}`);
-  }
-}
-
-/**
- * Prints to standard output. A reader that has gone away (`| head`) is no error.
- * @throws {Problem} `internal` where it can't be written, a full disk for instance
- */
-export async function print(text: string): Promise<void> {
-  if (text === "") return; // the runtime would cut the file that standard output is to nothing, even where it is appended to
-  try {
-    await Bun.write(Bun.stdout, text);
-  } catch (error) {
-    const { code, text: reason } = thrownSystemError(error);
-    if (code !== "EPIPE")
-      throw new Problem("internal", `standard output must be writable: ${reason}`, { cause: error });
   }
 }
 

@@ -9,7 +9,15 @@ import { HeadTail, type Kept } from "../model/head-tail.ts";
 import type { OutputRule } from "../model/rules.ts";
 import type { SystemError } from "../system/libc.ts";
 import { sameFile } from "../system/outlet.ts";
-import { closeFd, PipeReader, whenReady } from "../system/pipe.ts";
+import {
+  closeFd,
+  type FoundPipe,
+  inodeOfPipe,
+  type PipeListener,
+  PipeReader,
+  type WithoutReader,
+  whenReady,
+} from "../system/pipe.ts";
 import { HeldOutput } from "./held-output.ts";
 import type { Streams } from "./local.ts";
 import { DescriptorReceiver, FileReceiver, LogReceiver, type Receiver } from "./receivers.ts";
@@ -31,6 +39,16 @@ export interface CaptureOptions {
   readonly logLine: (line: string) => void;
   /** True while the log has no room. */
   readonly isLogBusy: () => boolean;
+  /** `waits` for a job that shall outlive this process unaltered; undefined: `gone`. */
+  readonly withoutReader?: WithoutReader;
+  /** Told of all that comes, as it comes; the bytes are valid during the call alone. What it throws is passed over. */
+  readonly onOutput?: ((bytes: Uint8Array) => void) | undefined;
+}
+
+/** Which pipes a job writes to: their inodes. Undefined: none of ours. The same one where its streams are not told apart. */
+export interface PipeMarks {
+  readonly stdout?: number | undefined;
+  readonly stderr?: number | undefined;
 }
 
 /** Copies the output of one run, which may have several attempts. */
@@ -47,6 +65,8 @@ export class Capture {
   readonly #warnings: string[] = [];
   /** The pipes of the attempt that may give more, each with how many bytes the job itself may have left in it at its end. */
   readonly #pipes = new Map<PipeReader, number>();
+  /** Those that the attempt was started with. */
+  #begun: { readonly stdout: PipeReader; readonly stderr: PipeReader } | undefined;
   #onAllEnded: () => void = () => {};
   #stderrBytes = 0;
   #flushTimer: Timer | undefined;
@@ -83,6 +103,7 @@ export class Capture {
 
   /** Makes pipes for an attempt. @returns the writing ends, for the job; or why there are none */
   begin(): Streams | SystemError {
+    this.#begun = undefined;
     const stdout = this.#openPipe(this.#stdout, false);
     if ("code" in stdout) return stdout;
     const stderr = this.#isApart ? this.#openPipe(this.#stderr, true) : stdout;
@@ -90,7 +111,43 @@ export class Capture {
       this.abandon();
       return stderr;
     }
+    this.#begun = { stdout, stderr };
     return { stdout: stdout.writeFd, stderr: stderr.writeFd };
+  }
+
+  /** The attempt's pipes, for whoever may have to {@link adopt} them; to be asked before it ends. */
+  marks(): PipeMarks {
+    const [stdout, stderr] = [this.#begun?.stdout.fd, this.#begun?.stderr.fd];
+    return {
+      stdout: stdout === undefined ? undefined : inodeOfPipe(stdout),
+      stderr: stderr === undefined ? undefined : inodeOfPipe(stderr),
+    };
+  }
+
+  /**
+   * Instead of {@link begin}: reads on from the pipes of an attempt whose reader was killed.
+   * @param found for a pipe that takes both streams, standard output alone
+   * @returns why the system refused one of them
+   */
+  adopt(found: {
+    readonly stdout: FoundPipe | undefined;
+    readonly stderr: FoundPipe | undefined;
+  }): SystemError | undefined {
+    let refused: SystemError | undefined;
+    for (const [one, isStderr] of [
+      [found.stdout, false],
+      [found.stderr, true],
+    ] as const) {
+      if (one === undefined) continue;
+      const receivers = isStderr && this.#isApart ? this.#stderr : this.#stdout;
+      const pipe = PipeReader.attach(one, this.#listener(receivers, isStderr));
+      if ("code" in pipe) refused ??= pipe;
+      else {
+        this.#pipes.set(pipe, 0);
+        pipe.read();
+      }
+    }
+    return refused;
   }
 
   /** The job has its ends of the pipes; ours would keep them open for ever. */
@@ -101,7 +158,7 @@ export class Capture {
   /** The attempt could not be started. */
   abandon(): void {
     this.started();
-    this.#closePipes();
+    for (const pipe of [...this.#pipes.keys()]) this.#closePipe(pipe);
   }
 
   /**
@@ -123,7 +180,7 @@ export class Capture {
       await Promise.race([ended.promise, Bun.sleep(Math.min(leftMs, lastFlushMs))]);
     }
     const isDetached = readMs !== undefined && this.#pipes.size > 0;
-    this.#closePipes();
+    this.#leavePipes();
     return isDetached;
   }
 
@@ -180,7 +237,13 @@ export class Capture {
   }
 
   #openPipe(receivers: readonly Receiver[], isStderr: boolean): PipeReader | SystemError {
-    const pipe = PipeReader.open({
+    const pipe = PipeReader.open(this.#listener(receivers, isStderr), this.#options.withoutReader);
+    if (!("code" in pipe)) this.#pipes.set(pipe, 0);
+    return pipe;
+  }
+
+  #listener(receivers: readonly Receiver[], isStderr: boolean): PipeListener {
+    return {
       onBytes: (bytes, from) => {
         if (isStderr) this.#stderrBytes += bytes.length;
         this.#pipes.set(from, (this.#pipes.get(from) ?? 0) - bytes.length);
@@ -188,17 +251,16 @@ export class Capture {
       },
       onEmpty: (of) => this.#pipes.set(of, 0),
       onEnd: (of) => this.#closePipe(of),
-    });
-    if (!("code" in pipe)) this.#pipes.set(pipe, 0);
-    return pipe;
+    };
   }
 
   /** @returns true where there is room for more */
   #give(bytes: Uint8Array, receivers: readonly Receiver[], from: PipeReader): boolean {
     this.#progressMs = performance.now();
     this.#headTail.add(bytes);
+    this.#tell(bytes);
     let hasRoom = true;
-    let isRead = receivers.length === 0;
+    let isRead = receivers.length === 0 || this.#options.withoutReader === "waits";
     for (const receiver of receivers) {
       hasRoom = receiver.take(bytes) && hasRoom;
       isRead ||= receiver.isGone !== true;
@@ -207,6 +269,14 @@ export class Capture {
     if (!isRead) this.#closePipe(from);
     else if (!hasRoom) this.#waitForRoom(firstFlushMs);
     return hasRoom;
+  }
+
+  #tell(bytes: Uint8Array): void {
+    try {
+      this.#options.onOutput?.(bytes);
+    } catch {
+      // Whoever looks on has no say in the run.
+    }
   }
 
   /** Stops reading, and tries again and again until every receiver has room. */
@@ -272,7 +342,14 @@ export class Capture {
     if (this.#pipes.size === 0) this.#onAllEnded();
   }
 
-  #closePipes(): void {
-    for (const pipe of [...this.#pipes.keys()]) this.#closePipe(pipe);
+  /** Those who write on shall learn that nobody reads any more, by SIGPIPE; or where they never would, not be halted. */
+  #leavePipes(): void {
+    for (const pipe of [...this.#pipes.keys()]) {
+      if (this.#options.withoutReader !== "waits") this.#closePipe(pipe);
+      else {
+        this.#pipes.delete(pipe);
+        pipe.discard();
+      }
+    }
   }
 }

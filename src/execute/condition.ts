@@ -4,7 +4,7 @@
 
 import { durationInWords } from "../model/duration.ts";
 import { HeadTail } from "../model/head-tail.ts";
-import type { Outcome } from "../model/outcome.ts";
+import { exitStatusOf, type Outcome } from "../model/outcome.ts";
 import { printable } from "../model/printable.ts";
 import { signalName } from "../model/signal-name.ts";
 import { closeFd, PipeReader } from "../system/pipe.ts";
@@ -18,6 +18,7 @@ const shownLength = 200;
 /**
  * Runs the line with `/bin/sh -c`, with the job's own environment, user, folder and priority, and nothing on its input.
  * What it prints is nobody's, but its last line tells why it said no.
+ * @param stop ends it before its time; the caller knows why
  * @returns undefined where it exits 0; else why the job shall not run
  */
 export async function askCondition(
@@ -25,6 +26,7 @@ export async function askCondition(
   line: string,
   timeoutMs: number,
   runId: string,
+  stop?: AbortSignal,
 ): Promise<string | undefined> {
   const heard = new HeadTail(keptBytes);
   const pipe = PipeReader.open({
@@ -38,6 +40,9 @@ export async function askCondition(
   const fs = process.getBuiltinModule("node:fs");
   const stdin = fs.openSync("/dev/null", "r");
   const stopping = new AbortController();
+  const onStop = () => stopping.abort();
+  stop?.addEventListener("abort", onStop);
+  if (stop?.aborted) onStop();
   let timer: { cancel(): void } | undefined;
   const outcome = await launch.run({
     command: { kind: "shell", line },
@@ -48,6 +53,7 @@ export async function askCondition(
     },
   });
   timer?.cancel();
+  stop?.removeEventListener("abort", onStop);
   fs.closeSync(stdin);
   closeFd(pipe.writeFd);
   pipe.read();
@@ -58,7 +64,8 @@ export async function askCondition(
 
 function why(outcome: Outcome, said: string): string | undefined {
   if (outcome.kind === "not-started") return `the condition can't be asked: ${outcome.problem.message}`;
-  const how = outcome.kind === "signalled" ? signalName(outcome.signal) : `exit status ${outcome.exitCode}`;
+  const how =
+    outcome.kind === "signalled" ? signalName(outcome.signal) : `exit status ${exitStatusOf(outcome)}`;
   if (outcome.kind === "exited" && outcome.exitCode === 0) return undefined;
   return `the condition said no: ${how}${said === "" ? "" : `: ${said}`}`;
 }

@@ -8,18 +8,19 @@
  *   of open files if need be, and closes every number in between by a call of its own;
  * - PATH has an empty or relative folder: the runtime's search differs from execvp(3)'s.
  *
- * The child has exactly what an exec in this process's place would have left it. The price: its end is learned from
- * SIGCHLD instead of the runtime.
+ * The child has exactly what an exec in this process's place would have left it; or, where the caller is a daemon of which
+ * a job shall see nothing, exactly what it is given. The price: its end is learned from SIGCHLD instead of the runtime.
  */
 import type { Assignment } from "../model/job.ts";
-import { Problem } from "../model/problem.ts";
 import { decodeWord, encodeWord } from "../model/raw-text.ts";
+import { type ChildEnd, endOfChild, listenForEnds } from "../system/child-ends.ts";
 import { readFileStart } from "../system/files.ts";
-import { addressOf, errno, exactLibc, type SystemError, systemError } from "../system/libc.ts";
+import { addressOf, closeFromLibc, exactLibc, type SystemError, systemError } from "../system/libc.ts";
 import { type Inheritance, ignoredByRuntime, keepAcrossExec, ownByLibrary } from "../system/process.ts";
 import type { Streams } from "./local.ts";
 
 const POSIX_SPAWN_SETSIGDEF = 0x04;
+const POSIX_SPAWN_SETSIGMASK = 0x08;
 const POSIX_SPAWN_SETSID = 0x80;
 /** glibc's posix_spawnattr_t has 336 bytes, its sigset_t 128. */
 const attributeSize = 512;
@@ -27,18 +28,19 @@ const signalSetSize = 128;
 /** Its posix_spawn_file_actions_t has 80. */
 const fileActionsSize = 128;
 const environmentLimit = 8 * 1024 * 1024;
-const WNOHANG = 1;
-/** SIGCHLD tells of the end at once; this is how often it is looked for besides, should one get lost. */
-const pollMs = 5000;
+const firstOfOthers = 3;
 
 /** What {@link exactSpawn} starts. */
 export interface ExactSpawnOptions {
   /** The file to run; nothing is searched. */
   readonly file: string;
   readonly words: readonly string[];
-  /** On top of this process's own environment. */
+  /** On top of `base`. */
   readonly environment: readonly Assignment[];
-  readonly inheritance: Inheritance;
+  /** Undefined: this process's own environment, in its very bytes. */
+  readonly base?: readonly Assignment[];
+  /** Undefined: nothing of the caller's; each signal has its default, and no descriptor is open but the standard streams. */
+  readonly inheritance: Inheritance | undefined;
   /** True to make the child the leader of a session of its own, and so of a process group. */
   readonly isGroup: boolean;
   /** Descriptors of this process for its standard streams; undefined: this process's own. */
@@ -50,8 +52,7 @@ export interface ExactSpawnOptions {
 /** A started program. */
 export interface ExactChild {
   readonly pid: number;
-  /** The status word of wait(2). */
-  readonly ended: Promise<number>;
+  readonly ended: Promise<ChildEnd>;
 }
 
 /**
@@ -59,31 +60,25 @@ export interface ExactChild {
  * @returns the child, or why the system refused, or `no-libc` where no C function can be called
  */
 export function exactSpawn(options: ExactSpawnOptions): ExactChild | SystemError | "no-libc" {
-  const { file, words, environment, inheritance, isGroup, streams, workingFolder } = options;
+  const { file, words, environment, base, inheritance, isGroup } = options;
   const c = exactLibc();
   if (c === undefined) return "no-libc";
   const argv = new StringArray(words.map(encodeWord));
-  const envp = new StringArray(environmentBytes(environment));
+  const envp = new StringArray(environmentBytes(environment, base));
   const pidCell = new Int32Array(1);
   const attributes = new Uint8Array(attributeSize);
   c.posix_spawnattr_init(attributes);
   c.posix_spawnattr_setsigdefault(attributes, signalsToReset(inheritance));
-  c.posix_spawnattr_setflags(attributes, POSIX_SPAWN_SETSIGDEF | (isGroup ? POSIX_SPAWN_SETSID : 0));
-  keepAcrossExec(inheritance.descriptors);
-  const hasActions = streams !== undefined || workingFolder !== undefined;
-  const actions = hasActions ? new Uint8Array(fileActionsSize) : null;
-  const folder = terminated(encodeWord(workingFolder ?? ""));
-  if (actions !== null) {
-    c.posix_spawn_file_actions_init(actions);
-    if (streams !== undefined) {
-      if (streams.stdin !== undefined) c.posix_spawn_file_actions_adddup2(actions, streams.stdin, 0);
-      c.posix_spawn_file_actions_adddup2(actions, streams.stdout, 1);
-      c.posix_spawn_file_actions_adddup2(actions, streams.stderr, 2);
-    }
-    if (workingFolder !== undefined) c.posix_spawn_file_actions_addchdir_np(actions, folder);
+  let flags = POSIX_SPAWN_SETSIGDEF | (isGroup ? POSIX_SPAWN_SETSID : 0);
+  if (inheritance === undefined) {
+    c.posix_spawnattr_setsigmask(attributes, new Uint8Array(signalSetSize));
+    flags |= POSIX_SPAWN_SETSIGMASK;
   }
-  // Installed before the start, so that not even the shortest job's end is missed.
-  const reaper = new Reaper();
+  c.posix_spawnattr_setflags(attributes, flags);
+  if (inheritance !== undefined) keepAcrossExec(inheritance.descriptors);
+  const folder = terminated(encodeWord(options.workingFolder ?? ""));
+  const actions = fileActions(options, folder);
+  listenForEnds();
   const error = c.posix_spawn(
     pidCell,
     terminated(encodeWord(file)),
@@ -95,37 +90,64 @@ export function exactSpawn(options: ExactSpawnOptions): ExactChild | SystemError
   argv.release();
   envp.release();
   if (actions !== null) c.posix_spawn_file_actions_destroy(actions);
-  if (error !== 0) {
-    reaper.close();
-    return systemError(error);
-  }
+  if (error !== 0) return systemError(error);
   const pid = pidCell[0] ?? 0;
-  return { pid, ended: reaper.wait(pid) };
+  return { pid, ended: endOfChild(pid) };
+}
+
+/** @param folder the working folder as C has it; to be kept until the start */
+function fileActions(
+  { streams, workingFolder, inheritance }: ExactSpawnOptions,
+  folder: Uint8Array,
+): Uint8Array | null {
+  const c = exactLibc();
+  if (c === undefined) return null;
+  if (streams === undefined && workingFolder === undefined && inheritance !== undefined) return null;
+  const actions = new Uint8Array(fileActionsSize);
+  c.posix_spawn_file_actions_init(actions);
+  if (streams !== undefined) {
+    if (streams.stdin !== undefined) c.posix_spawn_file_actions_adddup2(actions, streams.stdin, 0);
+    c.posix_spawn_file_actions_adddup2(actions, streams.stdout, 1);
+    c.posix_spawn_file_actions_adddup2(actions, streams.stderr, 2);
+  }
+  if (workingFolder !== undefined) c.posix_spawn_file_actions_addchdir_np(actions, folder);
+  // All of ours are close-on-exec; this is for one that whoever started this process left open.
+  if (inheritance === undefined) {
+    closeFromLibc()?.posix_spawn_file_actions_addclosefrom_np(actions, firstOfOthers);
+  }
+  return actions;
 }
 
 /**
- * The set of signals that the child shall not ignore though this process, or posix_spawn itself, would have it so.
- * Made by hand: sigaddset(3) refuses the library's own signals.
+ * The set of signals that the child shall not ignore though this process, or posix_spawn itself, would have it so; all of
+ * them where nothing is inherited. Made by hand: sigaddset(3) refuses the library's own signals.
  */
-function signalsToReset({ ignoredSignals }: Inheritance): Uint8Array {
+function signalsToReset(inheritance: Inheritance | undefined): Uint8Array {
   const set = new Uint8Array(signalSetSize);
+  if (inheritance === undefined) return set.fill(0xff, 0, 8); // 64 signals
   for (const signal of [...ignoredByRuntime, ...ownByLibrary]) {
-    if (ignoredSignals.includes(signal)) continue;
+    if (inheritance.ignoredSignals.includes(signal)) continue;
     const byte = (signal - 1) >> 3;
     set[byte] = (set[byte] ?? 0) | (1 << ((signal - 1) & 7));
   }
   return set;
 }
 
-/** The environment of this process in its own bytes, with the assignments on top. */
-function environmentBytes(environment: readonly Assignment[]): Uint8Array[] {
-  if (environment.length === 0) return inheritedVariables();
-  const replaced = new Map(environment.map(({ name, value }) => [name, value])); // the last of a name counts
-  const entries = inheritedVariables().filter((entry) => {
+/** The assignments on top of `base`, or of this process's environment in its own bytes. */
+function environmentBytes(
+  environment: readonly Assignment[],
+  base: readonly Assignment[] | undefined,
+): Uint8Array[] {
+  if (base === undefined && environment.length === 0) return inheritedVariables();
+  const given = [...(base ?? []), ...environment];
+  const replaced = new Map(given.map(({ name, value }) => [name, value])); // the last of a name counts
+  const entries = Array.from(replaced, ([name, value]) => encodeWord(`${name}=${value}`));
+  if (base !== undefined) return entries;
+  const kept = inheritedVariables().filter((entry) => {
     const text = decodeWord(entry);
     return !replaced.has(text.slice(0, Math.max(0, text.indexOf("="))));
   });
-  return [...entries, ...Array.from(replaced, ([name, value]) => encodeWord(`${name}=${value}`))];
+  return [...kept, ...entries];
 }
 
 function inheritedVariables(): Uint8Array[] {
@@ -163,36 +185,4 @@ function terminated(bytes: Uint8Array): Uint8Array<ArrayBuffer> {
   const string = new Uint8Array(bytes.length + 1);
   string.set(bytes);
   return string;
-}
-
-/** Waits for one child. */
-class Reaper {
-  #onChild: () => void = () => {};
-  readonly #listener = () => this.#onChild();
-  #poll: Timer | undefined;
-
-  constructor() {
-    process.on("SIGCHLD", this.#listener);
-  }
-
-  wait(pid: number): Promise<number> {
-    const status = new Int32Array(1);
-    return new Promise((resolve, reject) => {
-      this.#onChild = () => {
-        const reaped = exactLibc()?.waitpid(pid, status, WNOHANG);
-        if (reaped === 0) return;
-        this.close();
-        if (reaped === pid) resolve(status[0] ?? 0);
-        // Not to be taken for an end with status 0.
-        else reject(new Problem("internal", `the job's exit status was lost: ${systemError(errno()).text}`));
-      };
-      this.#poll = setInterval(this.#onChild, pollMs);
-      this.#onChild();
-    });
-  }
-
-  close(): void {
-    clearInterval(this.#poll);
-    process.off("SIGCHLD", this.#listener);
-  }
 }

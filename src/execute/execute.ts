@@ -1,9 +1,11 @@
 /**
- * HOW and WHERE a job runs. So far: on this machine, as the prefix runs it.
+ * HOW and WHERE a job runs. So far: on this machine, in its caller's place as the prefix runs it, or as one of many jobs of
+ * a process that none of them sees anything of.
  */
 import type { Found } from "./find-program.ts";
 
 export type { UserTerms } from "./as-user.ts";
+export type { Hosting, HostingOptions } from "./hosting.ts";
 export {
   type LocalRun,
   prepareLocal,
@@ -11,11 +13,31 @@ export {
   type StopRequest,
   type Streams,
 } from "./local.ts";
-export type { HolderFacts, RunEnd, Supervised, SupervisedJob, SupervisionPorts } from "./supervise.ts";
+export type { RunMark } from "./run-mark.ts";
+export type {
+  AdoptedEnd,
+  AdoptionPorts,
+  HolderFacts,
+  Hosted,
+  HostingPorts,
+  RunEnd,
+  Stopped,
+  Supervised,
+  SupervisedJob,
+  SupervisionPorts,
+} from "./supervised-run.ts";
 
 /** The supervision of runs, loaded only where a job has rules: a plain one shall not pay for it. */
 export async function loadSupervision() {
   return import("./supervision.ts");
+}
+
+/** What {@link loadHosting} loads. */
+export type HostingRoom = Awaited<ReturnType<typeof loadHosting>>;
+
+/** All for a process that runs many jobs, loaded by a daemon alone. */
+export async function loadHosting() {
+  return import("./hosted-runs.ts");
 }
 
 /** {@link Found}, loaded only where somebody asks: running a job needs no search of our own. */

@@ -13,6 +13,7 @@ import { readFileStart } from "../system/files.ts";
 import { type HeldFile, holdFile } from "../system/lock.ts";
 import { findProcess, lifeOf, signalProcess } from "../system/other-processes.ts";
 import { findTree, type TreeMark } from "../system/process-tree.ts";
+import { sleepUntilAborted } from "../system/timers.ts";
 import { endTree } from "./process-tree.ts";
 
 const contentLimit = 4096;
@@ -32,6 +33,8 @@ export interface Holder {
   /** The job's process; undefined while it is not started. */
   readonly leader: ProcessMark | undefined;
   readonly scope: "job" | "tree";
+  /** True where the watcher has other runs too: it must not be signalled, and looks for a note by itself. */
+  readonly isHosted?: boolean;
 }
 
 interface ProcessMark {
@@ -57,6 +60,8 @@ export interface LockRequest {
   readonly job: string;
   readonly runId: string;
   readonly scope: "job" | "tree";
+  /** For a run that waits in a process of many: it asks {@link JobLock.clobberedBy} itself, again and again. */
+  readonly isHosted?: boolean;
 }
 
 /** Somebody else has the lock. */
@@ -96,7 +101,7 @@ export async function waitForJobLock(
     const lock = tryJobLock(request);
     const leftMs = end - performance.now();
     if (!("holder" in lock) || leftMs <= 0 || signal.aborted) return lock;
-    await Bun.sleep(Math.min(pauseMs, leftMs));
+    await sleepUntilAborted(Math.min(pauseMs, leftMs), signal);
   }
 }
 
@@ -130,8 +135,8 @@ export async function clobber(
     asked = step;
     noteClobber(request, runId);
     // Between two attempts, or before the first one, there is nobody but the rcron that waits.
-    if (isWaiting) signalProcess(watcher.pid, "SIGTERM");
-    else await endTree(treeOf(leader, runId), graceMs);
+    if (!isWaiting) await endTree(treeOf(leader, runId), graceMs);
+    else if (!holder.isHosted) signalProcess(watcher.pid, "SIGTERM");
   }
 }
 
@@ -141,6 +146,14 @@ function noteClobber(request: LockRequest, victim: string): void {
   if (note === "taken" || "code" in note) return; // then the end reads as one by a signal
   note.write(`${victim} ${request.runId}`);
   note.release();
+}
+
+/** The run that asked this one to end, whoever has its lock by now; undefined if none did. */
+export function clobbererOf(request: LockRequest): string | undefined {
+  const file = readFileStart(`${lockPath(request)}.clobber`, contentLimit);
+  if (file.error !== undefined) return undefined;
+  const [victim, other] = new TextDecoder().decode(file.bytes).split(" ");
+  return victim === request.runId ? other : undefined;
 }
 
 /** `the run of 02:00:01 still goes on (pid 4711, 1 h 3 min)` */
@@ -165,11 +178,19 @@ class HeldLock implements JobLock {
   #holder: Holder;
 
   constructor(file: HeldFile, request: LockRequest) {
-    const { runId, scope } = request;
+    const { runId, scope, isHosted = false } = request;
     this.#file = file;
     this.#request = request;
     const watcher = markOf(process.pid);
-    this.#holder = { runId, sinceMs: Date.now(), boot: readBootId(), watcher, leader: undefined, scope };
+    this.#holder = {
+      runId,
+      sinceMs: Date.now(),
+      boot: readBootId(),
+      watcher,
+      leader: undefined,
+      scope,
+      isHosted,
+    };
     file.write(JSON.stringify(this.#holder));
   }
 
@@ -179,11 +200,7 @@ class HeldLock implements JobLock {
   }
 
   clobberedBy(): string | undefined {
-    const path = `${lockPath(this.#request)}.clobber`;
-    const file = readFileStart(path, contentLimit);
-    if (file.error !== undefined) return undefined;
-    const [victim, other] = new TextDecoder().decode(file.bytes).split(" ");
-    return victim === this.#holder.runId ? other : undefined;
+    return clobbererOf(this.#request);
   }
 
   release(): void {
@@ -232,7 +249,7 @@ function readHolder(path: string): Holder | undefined {
 
 function asHolder(value: unknown): Holder | undefined {
   if (typeof value !== "object" || value === null) return undefined;
-  const { runId, sinceMs, boot, watcher, leader, scope } = value as Record<string, unknown>;
+  const { runId, sinceMs, boot, watcher, leader, scope, isHosted } = value as Record<string, unknown>;
   const isMark = (mark: unknown): mark is ProcessMark =>
     typeof mark === "object" &&
     mark !== null &&
@@ -243,5 +260,13 @@ function asHolder(value: unknown): Holder | undefined {
     return undefined;
   if (!isMark(watcher) || !(leader === undefined || isMark(leader))) return undefined;
   if (!(boot === undefined || typeof boot === "string")) return undefined;
-  return { runId, sinceMs, boot, watcher, leader, scope: scope === "tree" ? "tree" : "job" };
+  return {
+    runId,
+    sinceMs,
+    boot,
+    watcher,
+    leader,
+    scope: scope === "tree" ? "tree" : "job",
+    isHosted: isHosted === true,
+  };
 }

@@ -1,6 +1,9 @@
 /**
  * Runs a job on this machine: as a child that has the caller's own standard streams, descriptors, ignored signals,
  * working directory and process group. Nothing is copied or buffered.
+ *
+ * What is the same for a child that has nothing of the caller's (hosting.ts) is {@link runStarted}: what execvp(3) tries in
+ * turn, and the wait for the end.
  */
 import { argvOf, type Command, type Job, searchPathOf } from "../model/job.ts";
 import type { Outcome } from "../model/outcome.ts";
@@ -36,10 +39,8 @@ export interface Streams {
   readonly stderr: number;
 }
 
-/** What is asked of a run besides the job. */
-export interface LocalOptions {
-  /** What the caller left, read before anything was opened. */
-  readonly inheritance: Inheritance;
+/** What is asked of every run besides the job. */
+export interface RunTerms {
   /** True to give the job a session and process group of its own, so that it can be ended with all that it has started. */
   readonly isGroup: boolean;
   /** Where the job starts; undefined: where this process is. */
@@ -47,6 +48,12 @@ export interface LocalOptions {
   readonly umask?: number | undefined;
   /** Makes of each command one that has another user's rights; undefined: this process's own. */
   readonly asUser?: ((command: Command) => Command) | undefined;
+}
+
+/** What is asked of a run in its caller's place. */
+export interface LocalOptions extends RunTerms {
+  /** What the caller left, read before anything was opened. */
+  readonly inheritance: Inheritance;
   /**
    * Told of each signal that is to be passed on, before it is.
    * @returns true to keep it from the job, and from the next one where none is running
@@ -63,9 +70,13 @@ export interface StartOptions {
   /** What is started instead of the job, on its terms. */
   readonly command?: Command;
   readonly onStarted?: (pid: number) => void;
+  /** Told, at its end, of the processor time that it took, in milliseconds; where that is known without asking. */
+  readonly onCpuMs?: (cpuMs: number) => void;
+  /** Told what could not be done as asked, though the job was started; a sentence. */
+  readonly onWarning?: (sentence: string) => void;
 }
 
-/** A job made ready by {@link prepareLocal}. */
+/** A job made ready, by {@link prepareLocal} for instance. */
 export interface LocalRun {
   /** Starts the job and waits for its end, however long that takes. May be called again when that has come. */
   run(options?: StartOptions): Promise<Outcome>;
@@ -87,46 +98,76 @@ export function prepareLocal(job: Job, options: LocalOptions): LocalRun {
 }
 
 /** One way of starting the job; a second one may follow from the reason why the first one failed. */
-interface Attempt {
+export interface Attempt {
   readonly words: readonly string[];
   /** The file to run; undefined: the first word, searched for in PATH. */
   readonly file: string | undefined;
 }
 
-interface Child {
+/** A started job. */
+export interface Child {
   readonly pid: number;
   readonly ended: Promise<Outcome>;
 }
 
+/** How a job is started, and who is told of its process. */
+export interface Starter {
+  /** PATH, as the job's program is searched in it. */
+  readonly searchPath: string | undefined;
+  readonly start: (attempt: Attempt) => Promise<Child | SystemError> | Child | SystemError;
+  readonly onStarted: (pid: number) => void;
+  readonly onEnded?: () => void;
+}
+
 type RunOptions = LocalOptions & StartOptions;
 
-async function run(prepared: Job, options: RunOptions, signals: SignalForwarder): Promise<Outcome> {
-  const { stop, isGroup, asUser, command = prepared.command } = options;
-  const job = { ...prepared, command: asUser === undefined ? command : asUser(command) };
+function run(prepared: Job, options: RunOptions, signals: SignalForwarder): Promise<Outcome> {
+  const job = jobToStart(prepared, options);
   const words = argvOf(job.command);
   const isExact = needsExactSpawn(job, words, options.inheritance);
+  const starter: Starter = {
+    searchPath: searchPathOf(job, process.env["PATH"]),
+    start: (attempt) => (isExact ? startExactly(job, attempt, options) : startPlainly(job, attempt, options)),
+    onStarted: (pid) => {
+      signals.to(pid, options);
+      options.onStarted?.(pid);
+    },
+    onEnded: () => signals.stop(),
+  };
+  return runStarted(words, starter, options);
+}
+
+/** The job as it is started: the command that was asked for instead, and its user's rights. */
+export function jobToStart(job: Job, { command = job.command, asUser }: RunTerms & StartOptions): Job {
+  return { ...job, command: asUser === undefined ? command : asUser(command) };
+}
+
+/** Starts words as execvp(3) would, in several ways if need be, and waits for the end. */
+export async function runStarted(
+  words: readonly string[],
+  starter: Starter,
+  { stop, workingFolder }: RunTerms & StartOptions,
+): Promise<Outcome> {
   let attempt: Attempt = { words, file: undefined };
   for (;;) {
-    const started = isExact ? await startExactly(job, attempt, options) : startPlainly(job, attempt, options);
+    const started = await starter.start(attempt);
     if (!("code" in started)) {
-      signals.to(started.pid, { isGroup });
-      options.onStarted?.(started.pid);
-      if (stop === undefined) {
-        const outcome = await started.ended;
-        signals.stop();
-        return outcome;
-      }
-      const { endTreeOnStop } = await import("./process-tree.ts");
-      const outcome = await endTreeOnStop(started.pid, started.ended, stop);
-      signals.stop();
+      starter.onStarted(started.pid);
+      const outcome = await (stop === undefined ? started.ended : endedOrStopped(started, stop));
+      starter.onEnded?.();
       return outcome;
     }
-    const barred = options.workingFolder && whyNotEntered(options.workingFolder);
+    const barred = workingFolder && whyNotEntered(workingFolder);
     if (barred) return { kind: "not-started", exitCode: 125, problem: barred };
-    const next = await nextAttempt(job, attempt, started, options.workingFolder);
+    const next = await nextAttempt(starter.searchPath, attempt, started, workingFolder);
     if ("kind" in next) return next;
     attempt = next;
   }
+}
+
+async function endedOrStopped({ pid, ended }: Child, stop: StopRequest): Promise<Outcome> {
+  const { endTreeOnStop } = await import("./process-tree.ts");
+  return endTreeOnStop(pid, ended, stop);
 }
 
 /** True where the runtime's own spawn would change something; exact-spawn.ts lists what. */
@@ -196,8 +237,10 @@ async function startExactly(job: Job, attempt: Attempt, options: RunOptions): Pr
   const umaskBefore = umask === undefined ? undefined : process.umask(umask);
   const child = exactSpawn({ file, words, environment: job.environment, ...exact });
   if (umaskBefore !== undefined) process.umask(umaskBefore);
-  if (child !== "no-libc")
-    return "code" in child ? child : { pid: child.pid, ended: child.ended.then(fromWaitStatus) };
+  if (child !== "no-libc") {
+    if ("code" in child) return child;
+    return { pid: child.pid, ended: child.ended.then(({ status }) => fromWaitStatus(status)) };
+  }
   if (!words.some(isRaw)) {
     // Where the caller ignores SIGCHLD, children vanish without a status; a listener of ours ends that.
     process.on("SIGCHLD", () => {});
@@ -206,7 +249,8 @@ async function startExactly(job: Job, attempt: Attempt, options: RunOptions): Pr
   return { code: "ENOSYS", text: "a word is not UTF-8, and without libc its bytes can't be passed on" };
 }
 
-function fromWaitStatus(status: number): Outcome {
+/** @param status the word of wait(2) */
+export function fromWaitStatus(status: number): Outcome {
   const signal = status & 0x7f;
   return signal === 0 ? { kind: "exited", exitCode: (status >> 8) & 0xff } : { kind: "signalled", signal };
 }
@@ -226,14 +270,14 @@ function whyNotEntered(folder: string): Problem | undefined {
 
 /** What execvp(3) would try next, or why the job can't be started. */
 async function nextAttempt(
-  job: Job,
+  searchPath: string | undefined,
   { words, file }: Attempt,
   error: SystemError,
   workingFolder: string | undefined,
 ): Promise<Attempt | Outcome> {
   const { findProgram } = await import("./find-program.ts");
   const [program = "", ...args] = words;
-  const found = findProgram(program, searchPathOf(job, process.env["PATH"]), workingFolder);
+  const found = findProgram(program, searchPath, workingFolder);
   if (!("path" in found)) return { kind: "not-started", ...found };
   // The runtime's search is not quite execvp's: what that one finds is tried by its path.
   if (error.code === "ENOENT" && file === undefined) {

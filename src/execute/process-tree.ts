@@ -53,10 +53,11 @@ async function signalUntilGone(
   signal: "SIGTERM" | "SIGKILL",
   waitMs: number,
 ): Promise<number> {
-  const end = performance.now() + waitMs;
+  let seenMs = performance.now();
+  const end = seenMs + waitMs;
   const told = new Set<string>();
   for (let pollMs = 0; ; pollMs = Math.min(Math.max(pollMs * 2, firstPollMs), lastPollMs)) {
-    const members = findTree(tree);
+    const members = findTree(tree, seenMs);
     if (members.length === 0) return 0;
     const isInGroup = ({ groupId }: TreeMember) => groupId === tree.leaderPid;
     const toldAsGroup = pollMs === 0 && members.some(isInGroup);
@@ -73,7 +74,8 @@ async function signalUntilGone(
       signalProcess(member.pid, signal);
       signalProcess(member.pid, "SIGCONT");
     }
-    const leftMs = end - performance.now();
+    seenMs = performance.now();
+    const leftMs = end - seenMs;
     if (leftMs <= 0) return members.length;
     await Bun.sleep(Math.min(pollMs, leftMs));
   }

@@ -5,129 +5,113 @@
  * This is the one way to run a supervised job on this machine, whoever decided that it is due.
  */
 
-import type { Kept } from "../model/head-tail.ts";
-import type { Job } from "../model/job.ts";
 import type { Outcome } from "../model/outcome.ts";
 import { Problem } from "../model/problem.ts";
-import { defaultGraceMs, type Rules } from "../model/rules.ts";
-import type { EndCause } from "../model/run-event.ts";
-import type { Verdict } from "../model/state.ts";
-import { type ForwardedSignal, forwardedSignals, type Inheritance } from "../system/process.ts";
+import type { OutputRule, Rules } from "../model/rules.ts";
+import { findProcess } from "../system/other-processes.ts";
+import { type ForwardedSignal, forwardedSignals } from "../system/process.ts";
 import { longTimer, sleepUntilAborted } from "../system/timers.ts";
-import type { UserTerms } from "./as-user.ts";
 import { Capture } from "./capture.ts";
-import { clobber, holderInWords, type JobLock, tryJobLock, waitForJobLock } from "./job-lock.ts";
-import { type LocalRun, prepareLocal, type Streams } from "./local.ts";
-
-/** A job with its rules, and what is known of this run of it. */
-export interface SupervisedJob {
-  readonly job: Job;
-  readonly rules: Rules;
-  readonly runId: string;
-  readonly cluster: string;
-  /** The user whose rights the job has, and its condition; undefined: this process's own. */
-  readonly user: UserTerms | undefined;
-  /** How long the start is put off: splay and jitter. */
-  readonly delayMs: number;
-}
-
-/** What a run needs of the outside, and whom it tells. */
-export interface SupervisionPorts {
-  readonly inheritance: Inheritance;
-  /** For the locks of jobs; made with mode 0700 where it is missing. */
-  readonly lockFolder: string;
-  /** Where output may be held in a file without a name. */
-  readonly holdFolders: readonly string[];
-  /** Asks the gate again: after each wait, and before each further attempt. */
-  readonly mayRun: () => Verdict;
-  /** Aborted when the machine is no longer active and the job shall end for that. */
-  readonly lost: AbortSignal | undefined;
-  readonly lostGraceMs: number;
-  /** The job is about to start for the first time. */
-  readonly onStart: () => void;
-  readonly onRetry: (attempt: number, delayMs: number, outcome: Outcome) => void;
-  /** What could not be done as asked, though the job runs; a sentence. */
-  readonly onWarning: (sentence: string) => void;
-  readonly logLine: (line: string) => void;
-  readonly isLogBusy: () => boolean;
-}
-
-/** How it went. */
-export type Supervised =
-  | { readonly kind: "passive"; readonly verdict: Verdict }
-  | { readonly kind: "overlap"; readonly sentence: string; readonly holder: HolderFacts }
-  | { readonly kind: "condition"; readonly sentence: string }
-  /** A signal came before the job was started. */
-  | { readonly kind: "interrupted"; readonly signal: number }
-  /** A rule could not be kept, so the job was not started. */
-  | { readonly kind: "refused"; readonly problem: Problem }
-  | ({ readonly kind: "ended" } & RunEnd);
-
-/** Who had the lock, as the record has it. */
-export interface HolderFacts {
-  readonly run?: string;
-  readonly pid?: number;
-  readonly since?: number;
-}
-
-/** A run that was started. */
-export interface RunEnd {
-  readonly outcome: Outcome;
-  readonly isOk: boolean;
-  readonly cause: EndCause;
-  /** Who ended it, where it was clobbered. */
-  readonly sentence: string | undefined;
-  readonly attempts: number;
-  readonly durationMs: number;
-  /** Undefined where its output was not copied. */
-  readonly kept: Kept | undefined;
-  readonly isDetached: boolean;
-  readonly survivors: number;
-}
+import {
+  clobber,
+  clobbererOf,
+  holderInWords,
+  type JobLock,
+  type LockRequest,
+  tryJobLock,
+  waitForJobLock,
+} from "./job-lock.ts";
+import { type LocalRun, prepareLocal, type RunTerms, type Streams } from "./local.ts";
+import {
+  graceOf,
+  type Hosted,
+  type HostingPorts,
+  type RunEnd,
+  type RunPorts,
+  type Stopped,
+  type Supervised,
+  type SupervisedJob,
+  type SupervisionPorts,
+} from "./supervised-run.ts";
 
 const longestRetryDelayMs = 3_600_000;
 /** These end a run that is waiting; the others are for a job that is there. */
 const endingSignals: readonly ForwardedSignal[] = ["SIGTERM", "SIGINT", "SIGHUP", "SIGQUIT"];
 
-/** Runs a job under its rules; never throws but for a defect. */
+/** In a process of many runs: how often is looked whether another run wants this one's place, while it waits. */
+const clobberPollMs = 250;
+/** Where output goes of which the rules say nothing: to the one receiver that it would have without us. */
+const toCron: readonly OutputRule[] = [{ isIfError: false, sink: { kind: "cron" } }];
+
+/** Runs a job under its rules, in its caller's place; never throws but for a defect. */
 export async function superviseRun(what: SupervisedJob, ports: SupervisionPorts): Promise<Supervised> {
-  return new Supervision(what, ports).run();
+  const end = await new Supervision(what, ports, undefined, (terms, onSignal) =>
+    prepareLocal(what.job, { ...terms, inheritance: ports.inheritance, onSignal }),
+  ).run();
+  // Nothing but a lost state stops a run here.
+  return end.kind === "stopped" ? { kind: "passive", verdict: ports.mayRun() } : end;
 }
+
+/**
+ * Runs a job under its rules, as one of many runs of this process: its output is copied always, and should this process be
+ * killed, the job goes on and its next watcher can adopt it. Never throws but for a defect.
+ */
+export async function superviseHosted(what: SupervisedJob, ports: HostingPorts): Promise<Hosted> {
+  const { hosting } = ports;
+  const end = await new Supervision(what, ports, ports, (terms) => hosting.prepare(what.job, terms)).run();
+  // No signal to this process is meant for one of its runs.
+  return end.kind === "interrupted" ? { kind: "stopped", sentence: undefined } : end;
+}
+
+type Prepare = (terms: RunTerms, onSignal: (signal: ForwardedSignal) => boolean) => LocalRun;
 
 class Supervision {
   readonly #what: SupervisedJob;
-  readonly #ports: SupervisionPorts;
+  readonly #ports: RunPorts;
+  /** Undefined where this process has no other run. */
+  readonly #hosting: HostingPorts | undefined;
   readonly #interrupt = new AbortController();
   readonly #launch: LocalRun;
+  readonly #lockRequest: LockRequest;
   #interruptedBy: ForwardedSignal | undefined;
   #isWaiting = true;
+  #startedAtMs = 0;
   #endedMs = 0;
   #survivors = 0;
+  #cpuMs: number | undefined;
   #isDetached = false;
   #lock: JobLock | undefined;
 
-  constructor(what: SupervisedJob, ports: SupervisionPorts) {
-    const { rules } = what;
+  constructor(what: SupervisedJob, ports: RunPorts, hosting: HostingPorts | undefined, prepare: Prepare) {
+    const { rules, cluster, job, runId } = what;
     this.#what = what;
     this.#ports = ports;
-    this.#launch = prepareLocal(what.job, {
-      inheritance: ports.inheritance,
+    this.#hosting = hosting;
+    this.#lockRequest = {
+      folder: ports.lockFolder,
+      cluster,
+      job: job.name,
+      runId,
+      scope: rules.overlapScope,
+      isHosted: hosting !== undefined,
+    };
+    const terms: RunTerms = {
       isGroup: true,
       workingFolder: rules.workingFolder,
       umask: rules.umask,
       asUser: what.user?.command,
-      onSignal: (signal) => this.#onSignal(signal),
-    });
+    };
+    this.#launch = prepare(terms, (signal) => this.#onSignal(signal));
     for (const warning of this.#launch.warnings) ports.onWarning(warning);
   }
 
-  async run(): Promise<Supervised> {
-    const obstacle = await this.#wait();
-    if (obstacle !== undefined) {
-      this.#lock?.release();
-      return obstacle;
-    }
-    const end = await this.#attempts();
+  async run(): Promise<Supervised | Stopped> {
+    const { lost } = this.#ports;
+    const onLost = () => this.#interrupt.abort();
+    lost?.addEventListener("abort", onLost);
+    if (lost?.aborted) onLost();
+    const end = (await this.#wait()) ?? (await this.#attempts());
+    lost?.removeEventListener("abort", onLost);
     this.#lock?.release();
     return end;
   }
@@ -141,43 +125,64 @@ class Supervision {
   }
 
   /** All that is between the tick and the start. @returns why the job is not started; undefined where it may */
-  async #wait(): Promise<Supervised | undefined> {
+  async #wait(): Promise<Supervised | Stopped | undefined> {
     const { rules, delayMs } = this.#what;
     const begunMs = performance.now();
     if (delayMs > 0) await sleepUntilAborted(delayMs, this.#interrupt.signal);
-    if (this.#interruptedBy !== undefined) return this.#interrupted(this.#interruptedBy);
+    const atOnce = this.#endedWaiting();
+    if (atOnce !== undefined) return atOnce;
     if (rules.overlap.mode !== "allow") {
-      const obstacle = await this.#takeLock();
+      const obstacle = (await this.#takeLock()) ?? this.#endedWaiting();
       if (obstacle !== undefined) return obstacle;
-      if (this.#interruptedBy !== undefined) return this.#interrupted(this.#interruptedBy);
     }
     if (rules.condition !== undefined) {
-      const { askCondition } = await import("./condition.ts");
-      // Signals reach the condition's own processes, and end the run with them.
-      this.#isWaiting = false;
-      const no = await askCondition(
-        this.#launch,
-        rules.condition,
-        rules.conditionTimeoutMs,
-        this.#what.runId,
-      );
-      this.#isWaiting = true;
-      if (this.#interruptedBy !== undefined) return this.#interrupted(this.#interruptedBy);
-      if (no !== undefined) return { kind: "condition", sentence: no };
+      const obstacle = await this.#askCondition(rules.condition);
+      if (obstacle !== undefined) return obstacle;
     }
     if (performance.now() - begunMs < askAgainMs) return undefined;
     const verdict = this.#ports.mayRun();
     return verdict.state === "active" ? undefined : { kind: "passive", verdict };
   }
 
-  #interrupted(signal: ForwardedSignal): Supervised {
-    return { kind: "interrupted", signal: forwardedSignals[signal] };
+  async #askCondition(line: string): Promise<Supervised | Stopped | undefined> {
+    const { rules, runId } = this.#what;
+    const { askCondition } = await import("./condition.ts");
+    // Signals reach the condition's own processes, and end the run with them.
+    this.#isWaiting = false;
+    const watch = this.#watchForClobber();
+    const { signal } = this.#interrupt;
+    const no = await askCondition(this.#launch, line, rules.conditionTimeoutMs, runId, signal);
+    clearInterval(watch);
+    this.#isWaiting = true;
+    return this.#endedWaiting() ?? (no === undefined ? undefined : { kind: "condition", sentence: no });
+  }
+
+  /** @returns why the run shall not go on with what it waits for; undefined where it shall */
+  #endedWaiting(): Supervised | Stopped | undefined {
+    if (this.#interruptedBy !== undefined) {
+      return { kind: "interrupted", signal: forwardedSignals[this.#interruptedBy] };
+    }
+    if (!this.#interrupt.signal.aborted) return undefined;
+    const sentence = this.#ports.lost?.aborted ? this.#stopSentence() : this.#clobbered()?.sentence;
+    return { kind: "stopped", sentence };
+  }
+
+  #stopSentence(): string | undefined {
+    return this.#hosting?.stopSentence?.();
+  }
+
+  /** Who wants the place of a run that waits sends it a signal; but not where other runs would be hit. */
+  #watchForClobber(): Timer | undefined {
+    if (this.#hosting === undefined || this.#lock === undefined) return undefined;
+    return setInterval(() => {
+      if (this.#clobbered() !== undefined) this.#interrupt.abort();
+    }, clobberPollMs);
   }
 
   async #takeLock(): Promise<Supervised | undefined> {
-    const { rules, runId, cluster, job } = this.#what;
-    const { overlap, overlapScope: scope } = rules;
-    const request = { folder: this.#ports.lockFolder, cluster, job: job.name, runId, scope };
+    const { rules } = this.#what;
+    const { overlap } = rules;
+    const request = this.#lockRequest;
     const { signal } = this.#interrupt;
     const lock =
       overlap.mode === "wait"
@@ -190,7 +195,7 @@ class Supervision {
       this.#lock = lock;
       return undefined;
     }
-    if (this.#interruptedBy !== undefined) return this.#interrupted(this.#interruptedBy);
+    if (signal.aborted) return undefined; // which the caller asks for
     const { holder } = lock;
     return {
       kind: "overlap",
@@ -204,33 +209,34 @@ class Supervision {
 
   async #attempts(): Promise<Supervised> {
     const { rules } = this.#what;
-    const { outputs, failsWhen, retries, pingUrl } = rules;
-    const capture =
-      outputs.length > 0 || failsWhen.ifStderr || pingUrl !== undefined
-        ? new Capture({
-            // Nobody named a receiver: then it is the one that it would have been without us.
-            outputs: outputs.length > 0 ? outputs : [{ isIfError: false, sink: { kind: "cron" } }],
-            isStderrApart: failsWhen.ifStderr,
-            ...this.#ports,
-          })
-        : undefined;
+    const capture = this.#openCapture();
     this.#ports.onStart();
     const startedMs = performance.now();
+    this.#startedAtMs = Date.now();
     let attempts = 0;
     let end: Pick<RunEnd, "outcome" | "isOk" | "cause" | "sentence">;
     for (let delayMs = rules.retryDelayMs; ; delayMs = Math.min(delayMs * 2, longestRetryDelayMs)) {
       attempts += 1;
-      end = await this.#attempt(capture);
-      const isFinal = end.isOk || attempts > retries || end.cause === "stopped" || end.cause === "clobbered";
+      end = await this.#attempt(attempts, capture);
+      const isFinal =
+        end.isOk || attempts > rules.retries || end.cause === "stopped" || end.cause === "clobbered";
       if (isFinal || this.#interruptedBy !== undefined) break;
       this.#ports.onRetry(attempts + 1, delayMs, end.outcome);
       this.#isWaiting = true;
+      const watch = this.#watchForClobber();
       await sleepUntilAborted(delayMs, this.#interrupt.signal);
+      clearInterval(watch);
+      if (this.#ports.lost?.aborted) {
+        end = { ...end, isOk: false, cause: "stopped", sentence: this.#stopSentence() };
+        break;
+      }
+      if (this.#interrupt.signal.aborted) break;
       if (this.#interruptedBy !== undefined || this.#ports.mayRun().state !== "active") break;
     }
     const clobbered = this.#clobbered();
     if (!end.isOk && clobbered !== undefined) end = { ...end, ...clobbered };
     const durationMs = this.#endedMs - startedMs;
+    this.#hosting?.onEnded?.();
     await capture?.finish(!end.isOk);
     for (const warning of capture?.warnings ?? []) this.#ports.onWarning(warning);
     return {
@@ -241,10 +247,27 @@ class Supervision {
       kept: capture?.kept(),
       isDetached: this.#isDetached,
       survivors: this.#survivors,
+      ...(this.#cpuMs !== undefined && { cpuMs: this.#cpuMs }),
     };
   }
 
+  /** @returns undefined where nothing is copied: the job has this process's own streams */
+  #openCapture(): Capture | undefined {
+    const { outputs, failsWhen, pingUrl } = this.#what.rules;
+    const hosting = this.#hosting;
+    const isWanted = outputs.length > 0 || failsWhen.ifStderr || pingUrl !== undefined;
+    if (!isWanted && hosting === undefined) return undefined;
+    const usual = hosting === undefined ? toCron : (hosting.usualOutputs ?? []);
+    return new Capture({
+      outputs: outputs.length > 0 ? outputs : usual,
+      isStderrApart: failsWhen.ifStderr,
+      ...this.#ports,
+      ...(hosting !== undefined && { withoutReader: "waits", onOutput: hosting.onOutput }),
+    });
+  }
+
   async #attempt(
+    attempt: number,
     capture: Capture | undefined,
   ): Promise<Pick<RunEnd, "outcome" | "isOk" | "cause" | "sentence">> {
     const { rules, runId } = this.#what;
@@ -274,10 +297,15 @@ class Supervision {
         },
       },
       onStarted: (pid) => {
+        this.#launched(pid, attempt, streams === undefined ? undefined : capture);
         capture?.started();
         this.#lock?.setLeader(pid);
         if (rules.timeoutMs !== undefined) timer = longTimer(rules.timeoutMs, () => stopFor("timeout"));
       },
+      onCpuMs: (ms) => {
+        this.#cpuMs = (this.#cpuMs ?? 0) + ms;
+      },
+      onWarning: this.#ports.onWarning,
     });
     this.#endedMs = performance.now(); // before its output is brought to whoever is slow
     timer?.cancel();
@@ -286,9 +314,21 @@ class Supervision {
     else if (capture !== undefined) this.#isDetached = (await capture.end()) || this.#isDetached;
     const clobbered = this.#clobbered();
     if (clobbered !== undefined) return { outcome, ...clobbered };
-    if (stoppedFor !== undefined) return { outcome, isOk: false, cause: stoppedFor, sentence: undefined };
+    if (stoppedFor !== undefined) {
+      const sentence = stoppedFor === "stopped" ? this.#stopSentence() : undefined;
+      return { outcome, isOk: false, cause: stoppedFor, sentence };
+    }
     const hasStderr = rules.failsWhen.ifStderr && capture?.hasStderr === true;
     return { outcome, ...judge(outcome, rules, hasStderr), sentence: undefined };
+  }
+
+  /** Told at once: this process may be killed at any moment, and then nobody else knows. */
+  #launched(pid: number, attempt: number, capture: Capture | undefined): void {
+    if (this.#hosting?.onLaunched === undefined) return;
+    const startTicks = findProcess(pid)?.startTicks;
+    if (startTicks === undefined) return; // who can't be found now can't be found later
+    const startedAtMs = this.#startedAtMs;
+    this.#hosting.onLaunched({ pid, startTicks, startedAtMs, attempt, ...capture?.marks() });
   }
 
   /** A job whose output can't be copied writes where it would without us: better there than nowhere. */
@@ -303,24 +343,28 @@ class Supervision {
     return undefined;
   }
 
-  #clobbered(): Pick<RunEnd, "isOk" | "cause" | "sentence"> | undefined {
-    const other = this.#lock?.clobberedBy();
-    if (other === undefined) return undefined;
-    return { isOk: false, cause: "clobbered", sentence: `ended for the run ${other}` };
+  #clobbered(): ReturnType<typeof clobberedEnd> {
+    return this.#lock === undefined ? undefined : clobberedEnd(this.#lockRequest);
   }
 }
 
 /** A shorter wait than this can't have changed the state that was asked for before it. */
 const askAgainMs = 500;
 
-function graceOf({ graceMs, timeoutMs }: Rules): number {
-  return graceMs ?? timeoutMs ?? defaultGraceMs;
+/** How a run ended that another one asked to end; undefined where none did. */
+export function clobberedEnd(
+  request: LockRequest,
+): { readonly isOk: false; readonly cause: "clobbered"; readonly sentence: string } | undefined {
+  const other = clobbererOf(request);
+  if (other === undefined) return undefined;
+  return { isOk: false, cause: "clobbered", sentence: `ended for the run ${other}` };
 }
 
 /** What the rules make of an end. */
 function judge(outcome: Outcome, { failsWhen }: Rules, hasStderr: boolean): Pick<RunEnd, "isOk" | "cause"> {
   if (outcome.kind === "not-started") return { isOk: false, cause: "not-started" };
   if (outcome.kind === "signalled") return { isOk: false, cause: "signal" };
+  if (outcome.kind === "unseen") return { isOk: false, cause: "unseen" };
   if (failsWhen.ifNonzero && !failsWhen.success.includes(outcome.exitCode))
     return { isOk: false, cause: "exit" };
   return hasStderr ? { isOk: false, cause: "stderr" } : { isOk: true, cause: "exit" };

@@ -5,6 +5,7 @@
  * "last" goes by it. Texts that recur (names, commands, what the state file said) stand once, in `texts`.
  */
 import type { Database, SQLQueryBindings, Statement } from "bun:sqlite";
+import { openSqlite, sqlite } from "../system/sqlite.ts";
 
 export type { Database, SQLQueryBindings, Statement } from "bun:sqlite";
 
@@ -51,23 +52,13 @@ const schema = `
   PRAGMA user_version = ${schemaVersion};
 `;
 
-/** The runtime's SQLite; not imported, because an imported built-in module would be read at every start of rcron. */
-function sqlite(): typeof import("bun:sqlite") {
-  const load = process.getBuiltinModule as (name: string) => unknown; // its types know Node's modules alone
-  return load("bun:sqlite") as typeof import("bun:sqlite");
-}
-
 /**
  * Opens, or makes, the database file (mode 0600).
- * @throws {Error} of SQLite or the system; see {@link isCorruption} and {@link isLocked}
+ * @throws {Error} of SQLite or the system; system/sqlite.ts tells them apart
  */
 export function openDatabase(path: string): Database {
-  const fs = process.getBuiltinModule("node:fs");
-  const { O_CREAT, O_NOFOLLOW, O_RDWR } = fs.constants;
-  fs.closeSync(fs.openSync(path, O_RDWR | O_CREAT | O_NOFOLLOW, 0o600)); // SQLite itself would go by the umask
-  const db = new (sqlite().Database)(path, { readwrite: true, create: false });
+  const db = openSqlite(path, busyMs);
   try {
-    db.run(`PRAGMA busy_timeout = ${busyMs}`);
     if (versionOf(db) === 0) {
       db.run("PRAGMA auto_vacuum = INCREMENTAL");
       db.run("PRAGMA journal_mode = WAL");
@@ -121,38 +112,6 @@ function checkVersion(db: Database): void {
 
 /** Somebody with a later rcron has written it. */
 export class NewerDatabase extends Error {}
-
-/** True for an error that says that the file is broken, or no database. */
-export function isCorruption(error: unknown): boolean {
-  const code = codeOf(error);
-  return code.startsWith("SQLITE_CORRUPT") || code.startsWith("SQLITE_NOTADB") || isForeign(error);
-}
-
-/** A database that lacks our tables is as useless as a broken one. */
-function isForeign(error: unknown): boolean {
-  return (
-    codeOf(error) === "SQLITE_ERROR" &&
-    error instanceof Error &&
-    /^no such (table|column)/.test(error.message)
-  );
-}
-
-/** True for an error that says that somebody else holds it. */
-export function isLocked(error: unknown): boolean {
-  const code = codeOf(error);
-  return code.startsWith("SQLITE_BUSY") || code.startsWith("SQLITE_LOCKED");
-}
-
-/** True for an error that says that nothing can be written there. */
-export function isUnwritable(error: unknown): boolean {
-  return /^(SQLITE_(READONLY|FULL|CANTOPEN|IOERR|PERM|AUTH)|E(ACCES|PERM|ROFS|NOSPC|DQUOT|ISDIR|LOOP)$)/.test(
-    codeOf(error),
-  );
-}
-
-function codeOf(error: unknown): string {
-  return error instanceof Error && "code" in error && typeof error.code === "string" ? error.code : "";
-}
 
 /** Compiles a statement once per database and text. */
 export function prepare<Row>(db: Database, sql: string): Statement<Row, SQLQueryBindings[]> {

@@ -11,17 +11,8 @@ import { readBootId } from "../system/boot.ts";
 import { thrownSystemError } from "../system/libc.ts";
 import { type Lock, takeLock } from "../system/lock.ts";
 import { findProcess, lifeOf } from "../system/other-processes.ts";
-import {
-  copyDatabase,
-  type Database,
-  isCorruption,
-  isLocked,
-  isUnwritable,
-  NewerDatabase,
-  openDatabase,
-  prepare,
-  rowState,
-} from "./database.ts";
+import { isCorruption, isLocked, isUnwritable } from "../system/sqlite.ts";
+import { copyDatabase, type Database, NewerDatabase, openDatabase, prepare, rowState } from "./database.ts";
 import { type Folding, foldJournal } from "./fold.ts";
 import { prune } from "./prune.ts";
 import { Queries } from "./queries.ts";

@@ -110,8 +110,11 @@ function overlapSentence(
   return `skipped: ${which} still ${goesOn ? "goes" : "went"} on${facts.length === 0 ? "" : ` (${facts.join(", ")})`}${end}`;
 }
 
+/** What tells how a run ended. */
+export type RunEnding = Pick<RunRecord, "state" | "why" | "cause" | "exit" | "signal" | "ms" | "sentence">;
+
 /** How a run ended, for a table's cell and for a sentence. */
-export function inShort(run: RunRecord): string {
+export function inShort(run: RunEnding): string {
   switch (run.state) {
     case "skipped":
       return run.why === "passive" ? "not run here: passive" : `skipped: ${run.why ?? "no reason"}`;
@@ -125,7 +128,7 @@ export function inShort(run: RunRecord): string {
 }
 
 /** `exit status 3 after 12 s`. */
-function endOf(run: RunRecord): string {
+function endOf(run: RunEnding): string {
   const after = `after ${took(run)}`;
   switch (run.cause) {
     case "signal":
@@ -141,19 +144,19 @@ function endOf(run: RunRecord): string {
     case "clobbered":
       return `ended for the next run ${after}`;
     case "unseen":
-      return run.sentence ?? `nobody saw how it ended, ${after}`;
+      return run.sentence ?? `ended unseen ${after}`;
     default:
       return `${exitOf(run)} ${after}`;
   }
 }
 
-function exitOf({ exit, signal }: RunRecord): string {
+function exitOf({ exit, signal }: RunEnding): string {
   if (exit !== undefined) return `exit status ${exit}`;
   return signal === undefined ? "no exit status" : `ended by ${signalName(signal)}`;
 }
 
 /** Below ten seconds a tenth matters. */
-function took({ ms }: RunRecord): string {
+function took({ ms }: RunEnding): string {
   if (ms === undefined) return "an unknown time";
   return ms < 9950 ? `${(ms / 1000).toFixed(1)} s` : durationInWords(ms);
 }

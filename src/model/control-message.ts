@@ -1,6 +1,9 @@
 /**
  * What `rcronctl` and `rcrond` say to each other over the Unix socket: one line of JSON for the request, one for each
  * thing told in answer. The last line is `done` or `refused`; a connection carries one request.
+ *
+ * Requests are read strictly: a key that is not known could change what is meant. Of answers, keys that are not known are
+ * left out, so that an older `rcronctl` understands a later `rcrond`. control-lines.ts has both parsers.
  */
 import type { Pause } from "./pause.ts";
 import type { ProblemCode } from "./problem.ts";
@@ -24,6 +27,8 @@ export type ControlAnswer =
   | { readonly told: "refused"; readonly code: ProblemCode; readonly message: string; readonly hint?: string }
   /** The last line: what was asked for. */
   | { readonly told: "done"; readonly result: ControlResult }
+  /** `run --follow`: the request has been taken up, and the rest may take its time. */
+  | { readonly told: "heard" }
   /** `run --follow`: the run has its turn. */
   | { readonly told: "started"; readonly run: string }
   /** `run --follow`: what it printed, in base64. */
@@ -104,6 +109,8 @@ export interface NextFacts {
   readonly where: string;
   readonly schedule: string;
   readonly nextMs: readonly number[];
+  /** Whose clocks it goes by; missing: those of whoever reads it. */
+  readonly zone?: string;
   /** Why the next one would not be started as things are: paused, passive machine; a sentence. */
   readonly but?: string;
 }

@@ -1,6 +1,7 @@
 /**
  * The sections of rcron.conf: `[job]`, the rules of every job, and `[job NAME]`, those of one. Read only where a job is to
- * run or somebody asks; a passive machine passes them over.
+ * run or somebody asks; a passive machine passes them over. `[daemon]`, which may stand among them, is rcrond's
+ * (gate/daemon-conf.ts): here it is passed over unread, so that a slip in it stops no job of a crontab.
  *
  * What is mistyped here is a Problem and never a warning: a job must not run without the timeout or the lock that somebody
  * meant it to have.
@@ -18,7 +19,14 @@ import {
   ruleKeys,
   ruleOf,
 } from "./rule-table.ts";
-import { type Place, readSettings, type SectionText, type Setting } from "./setting-lines.ts";
+import {
+  isDaemonHeader,
+  nextHeader,
+  type Place,
+  readSettings,
+  type SectionText,
+  type Setting,
+} from "./setting-lines.ts";
 
 /** The sections of a configuration, read but not proven. */
 export interface JobSections {
@@ -44,7 +52,12 @@ export function parseJobSections(sections: SectionText | undefined, path: string
     const where = `${path}:${header.line}`;
     const lineEnd = sections.text.indexOf("\n", header.at);
     const end = lineEnd < 0 ? sections.text.length : lineEnd;
-    const name = parseHeader(sections.text.slice(header.at, end).trim(), where);
+    const written = sections.text.slice(header.at, end).trim();
+    if (isDaemonHeader(written)) {
+      header = nextHeader(sections.text, { at: end + 1, line: header.line + 1 });
+      continue;
+    }
+    const name = parseHeader(written, where);
     if (name instanceof Problem) return name;
     const before = linesOfHeaders.get(name);
     if (before !== undefined) {
@@ -93,7 +106,7 @@ export function layersOf(
 function parseHeader(line: string, where: string): string | undefined | Problem {
   const [, inner] = /^\[job(|[ \t][^\n]*)\]$/i.exec(line) ?? [];
   if (inner === undefined) {
-    const rule = `sections must be [job] or [job NAME]: got ${quoted(line)}`;
+    const rule = `sections must be [job], [job NAME] or [daemon]: got ${quoted(line)}`;
     return new Problem("invalid", rule, { where });
   }
   const name = inner.trim();
@@ -131,7 +144,7 @@ function unknownKey(written: string, key: string, where: string): Problem {
     where,
     hint:
       near === undefined
-        ? "rcron --help lists the rules; keys that are for no job stand above the first section"
+        ? "rcron --help lists the rules; keys that are for no job stand above the first section, or below [daemon]"
         : `did you mean ${near}?`,
   });
 }

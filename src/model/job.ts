@@ -28,16 +28,24 @@ export interface RunFacts {
   readonly runId: string;
   /** When the run was due, or the moment of its start. */
   readonly dueAtMs: number;
+  /** How exactly that is known; undefined: to the minute, for that is all that cron tells. */
+  readonly dueUnitMs?: 1000 | 60_000;
 }
 
 /** The facts as the job's environment has them. */
-export function environmentOf({ cluster, stateEpoch, runId, dueAtMs }: RunFacts): Assignment[] {
-  const minute = new Date(dueAtMs - (dueAtMs % 60_000)).toISOString().slice(0, "2026-11-21T03:00:00".length);
+export function environmentOf({
+  cluster,
+  stateEpoch,
+  runId,
+  dueAtMs,
+  dueUnitMs = 60_000,
+}: RunFacts): Assignment[] {
+  const tick = new Date(dueAtMs - (dueAtMs % dueUnitMs)).toISOString().slice(0, "2026-11-21T03:00:00".length);
   return [
     { name: "RCRON_CLUSTER", value: cluster },
     { name: "RCRON_STATE_EPOCH", value: String(stateEpoch) },
     { name: "RCRON_RUN_ID", value: runId },
-    { name: "RCRON_TICK", value: `${minute}Z` },
+    { name: "RCRON_TICK", value: `${tick}Z` },
   ];
 }
 

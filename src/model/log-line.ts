@@ -5,16 +5,16 @@
  * adds keys in front of `cmd=`, which stays last because it may hold blanks.
  * @see docs/compatibility.md "the lines"
  */
-import { isSuccess, type Outcome } from "./outcome.ts";
+import { exitStatusOf, isSuccess, type Outcome } from "./outcome.ts";
 import type { Provenance } from "./provenance.ts";
 import type { EndCause } from "./run-event.ts";
-import type { State, VerdictReason } from "./state.ts";
+import type { State, Verdict } from "./state.ts";
 
 /** What the extended format tells besides; undefined for the default format. */
 export interface Extension {
   readonly jobName: string;
   readonly runId: string;
-  readonly reason: VerdictReason;
+  readonly reason: Verdict["reason"];
 }
 
 /** What every line of a run has. */
@@ -42,7 +42,7 @@ export function startLine(context: LineContext): string {
 }
 
 /** The machine is no longer active, and the job is being stopped for that. */
-export function stopLine(context: LineContext, reason: VerdictReason): string {
+export function stopLine(context: LineContext, reason: Verdict["reason"]): string {
   const { extension } = context;
   if (extension === undefined) return line(context, "passive", `stop reason=${reason}`);
   return line({ ...context, extension: { ...extension, reason } }, "passive", "stop");
@@ -71,7 +71,8 @@ export interface SupervisedEnd {
 /** The job has ended. */
 export function endLine(context: LineContext, { outcome, durationMs, state, supervised }: End): string {
   const status = (supervised?.isOk ?? isSuccess(outcome)) ? "ok" : "fail";
-  const how = outcome.kind === "signalled" ? `signal=${outcome.signal}` : `exit=${outcome.exitCode}`;
+  const exit = () => (outcome.kind === "unseen" ? "unknown" : exitStatusOf(outcome));
+  const how = outcome.kind === "signalled" ? `signal=${outcome.signal}` : `exit=${exit()}`;
   const more = supervised === undefined ? "" : oddities(supervised);
   return line(context, state, `${status} dur=${Math.floor(durationMs / 1000)}${more}`, how);
 }

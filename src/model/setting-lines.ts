@@ -34,7 +34,7 @@ export interface SettingLines {
   readonly header: Place | undefined;
 }
 
-/** The part of an rcron.conf from its first section's header on. */
+/** The part of an rcron.conf from a section's header on. */
 export interface SectionText {
   readonly text: string;
   /** The first header's line in the file. */
@@ -101,4 +101,23 @@ export function readSettings(text: string, path: string, from: Place): SettingLi
     settings.push({ written, key: written.toLowerCase(), value, line: number });
   }
   return { settings, header: undefined };
+}
+
+/**
+ * The next line that begins with `[`, from a place on. What stands before it is passed over unread.
+ * @returns undefined where there is none
+ */
+export function nextHeader(text: string, from: Place): Place | undefined {
+  let end = 0;
+  for (let { at, line } = from; at < text.length; at = end + 1, line++) {
+    end = text.indexOf("\n", at);
+    if (end < 0) end = text.length;
+    if (text.slice(at, end).trimStart()[0] === "[") return { at, line };
+  }
+  return undefined;
+}
+
+/** True for `[daemon]`, the section that rcrond alone reads. @param line without blanks at its ends */
+export function isDaemonHeader(line: string): boolean {
+  return line.toLowerCase() === "[daemon]";
 }

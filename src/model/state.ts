@@ -32,10 +32,13 @@ export type DoubtReason =
   | "state-too-old"
   | "state-age-unknown";
 
+/** Nothing was asked: the job runs on every machine, whichever is the active one. */
+export type UnaskedReason = "every-machine";
+
 /** Whether a job may run here, and why. */
 export interface Verdict {
   readonly state: State;
-  readonly reason: VerdictReason;
+  readonly reason: VerdictReason | UnaskedReason;
   /** The reason in words, without the program's name: fit for a mail, a log and `--explain`. */
   readonly sentence: string;
   /** The file that was asked last. */

@@ -88,6 +88,13 @@ function openUsers() {
   });
 }
 
+function openGroups() {
+  return openLibc({
+    getgrnam: { args: [ptr], returns: ptr },
+    getgrgid: { args: [u32], returns: ptr },
+  });
+}
+
 function openJournal() {
   return openLibc({
     write: { args: [i32, ptr, u64], returns: i64 },
@@ -98,6 +105,12 @@ function openJournal() {
 function openClock() {
   return openLibc({
     adjtimex: { args: [ptr], returns: i32 },
+  });
+}
+
+function openPeer() {
+  return openLibc({
+    getsockopt: { args: [i32, i32, i32, ptr, ptr], returns: i32 },
   });
 }
 
@@ -122,7 +135,22 @@ function openExact() {
     posix_spawn_file_actions_adddup2: { args: [ptr, i32, i32], returns: i32 },
     posix_spawn_file_actions_addchdir_np: { args: [ptr, ptr], returns: i32 },
     posix_spawn_file_actions_destroy: { args: [ptr], returns: i32 },
-    waitpid: { args: [i32, ptr, i32], returns: i32 },
+    posix_spawnattr_setsigmask: { args: [ptr, ptr], returns: i32 },
+    waitid: { args: [i32, u32, ptr, i32], returns: i32 },
+    wait4: { args: [i32, ptr, i32, ptr], returns: i32 },
+  });
+}
+
+function openCloseFrom() {
+  return openLibc({
+    posix_spawn_file_actions_addclosefrom_np: { args: [ptr, i32], returns: i32 },
+  });
+}
+
+function openHosting() {
+  return openLibc({
+    prlimit64: { args: [i32, i32, ptr, ptr], returns: i32 },
+    syscall: { args: [i64, ptr, u64], returns: i64 },
   });
 }
 
@@ -154,14 +182,22 @@ export const lockLibc = once(openLock);
 export const pipeLibc = once(openPipe);
 /** What looking up a user needs, wherever the machine keeps its users. */
 export const usersLibc = once(openUsers);
+/** What looking up a group needs. */
+export const groupsLibc = once(openGroups);
 /** What adding a line to the record needs. */
 export const journalLibc = once(openJournal);
 /** What asking after the clock's keeper needs. */
 export const clockLibc = once(openClock);
+/** What asking who is at the other end of a socket needs. */
+export const peerLibc = once(openPeer);
 /** What starting a job needs besides. */
 export const launchLibc = once(openLaunch);
 /** What starting a job needs where the runtime's own spawn would change something (execute/exact-spawn.ts). */
 export const exactLibc = once(openExact);
+/** What leaves a started program no descriptor but its standard streams; glibc has it since 2.34. */
+export const closeFromLibc = once(openCloseFrom);
+/** What a process that runs many jobs needs besides: the limits of others, and files without a name or a folder. */
+export const hostingLibc = once(openHosting);
 
 /** The calling thread's errno; to be read at once after the call that failed. */
 export function errno(): number {

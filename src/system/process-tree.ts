@@ -23,6 +23,7 @@ export interface TreeMember {
 
 const environmentLimit = 256 * 1024;
 const decoder = new TextDecoder("latin1");
+const runIdVariable = /(?<=^|\0)RCRON_RUN_ID=([^\0]*)(?=\0)/g;
 
 /**
  * Looks through all processes of this machine that can be seen. Zombies don't count: they are gone, and only their parents
@@ -30,10 +31,13 @@ const decoder = new TextDecoder("latin1");
  *
  * As long as anybody is left in the leader's group or session, no other process gets its pid; so where there is another
  * one, neither group nor session tell anything any more, and only the mark does.
+ *
+ * @param sinceMs (of performance.now()) what another call of this turn of the event loop has seen since then will do, and
+ *   what it has seen at all if it has seen the leader: so to end many runs at once takes not many looks. Undefined: a look
+ *   of its own
  */
-export function findTree({ leaderPid, leaderStartTicks, runId }: TreeMark): TreeMember[] {
-  const mark = `RCRON_RUN_ID=${runId}\0`;
-  const all = listProcesses();
+export function findTree({ leaderPid, leaderStartTicks, runId }: TreeMark, sinceMs?: number): TreeMember[] {
+  const { all, runIds } = lookAround(leaderPid, sinceMs);
   const isMember = new Map<number, boolean>();
   const leader = leaderPid === undefined ? undefined : all.get(leaderPid);
   const isReused =
@@ -48,7 +52,7 @@ export function findTree({ leaderPid, leaderStartTicks, runId }: TreeMark): Tree
     const is =
       (!isReused && (one.groupId === leaderPid || one.sessionId === leaderPid)) ||
       (parent !== undefined && parent.pid !== process.pid && belongs(parent)) ||
-      hasMark(one, mark, leaderStartTicks ?? 0);
+      hasMark(one, runId, leaderStartTicks ?? 0, runIds);
     isMember.set(one.pid, is);
     return is;
   };
@@ -57,6 +61,30 @@ export function findTree({ leaderPid, leaderStartTicks, runId }: TreeMark): Tree
 
 interface Listed extends ProcessStat {
   readonly pid: number;
+}
+
+/** What a look at the machine has shown. */
+interface Look {
+  readonly atMs: number;
+  readonly all: Map<number, Listed>;
+  /** The ids that processes have in their environment, for those where that was asked. */
+  readonly runIds: Map<number, readonly string[]>;
+}
+
+/** The last one of this turn of the event loop. */
+let lastLook: Look | undefined;
+
+function lookAround(leaderPid: number | undefined, sinceMs: number | undefined): Look {
+  if (lastLook !== undefined && sinceMs !== undefined) {
+    if (lastLook.atMs >= sinceMs || (leaderPid !== undefined && lastLook.all.has(leaderPid))) return lastLook;
+  }
+  if (lastLook === undefined) {
+    setImmediate(() => {
+      lastLook = undefined;
+    });
+  }
+  lastLook = { atMs: performance.now(), all: listProcesses(), runIds: new Map() };
+  return lastLook;
 }
 
 function listProcesses(): Map<number, Listed> {
@@ -77,14 +105,29 @@ const execLooks = 5;
 const PF_KTHREAD = 0x200000;
 
 /** @param sinceTicks who was started before that can't be the run's */
-function hasMark({ pid, state, flags, startTicks }: Listed, mark: string, sinceTicks: number): boolean {
+function hasMark(
+  { pid, state, flags, startTicks }: Listed,
+  runId: string,
+  sinceTicks: number,
+  known: Look["runIds"],
+): boolean {
   if (startTicks < sinceTicks || state === "Z" || (flags & PF_KTHREAD) !== 0) return false;
+  let ids = known.get(pid);
+  if (ids === undefined) {
+    ids = readRunIds(pid);
+    known.set(pid, ids);
+  }
+  return ids.includes(runId);
+}
+
+/** @returns none where it has none, or it is another user's, and not for us to see */
+function readRunIds(pid: number): readonly string[] {
   for (let look = 1; ; look++) {
     const file = readFileStart(`/proc/${pid}/environ`, environmentLimit);
-    if (file.error !== undefined) return false; // another user's: not for us to see
+    if (file.error !== undefined) return [];
     const text = decoder.decode(file.bytes);
-    if (text !== "" || look === execLooks) return text.startsWith(mark) || text.includes(`\0${mark}`);
-    Bun.sleepSync(execMs);
+    if (text === "" && look < execLooks) Bun.sleepSync(execMs);
+    else return Array.from(text.matchAll(runIdVariable), ([, id = ""]) => id);
   }
 }
 

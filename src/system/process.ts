@@ -174,6 +174,23 @@ export function setPriority(niceLevel: number): SystemError | undefined {
   }
 }
 
+const ESRCH = 3;
+
+/**
+ * Sets the priority of a process group, and so of what its members start from now on; this process keeps its own.
+ * @param leaderPid a child of this process; nothing is done where it has ended
+ * @param niceLevel absolute, -20…19
+ * @returns the system's reason where it refuses (`EACCES`, `EPERM`: going below the present level needs privilege)
+ */
+export function setGroupPriority(leaderPid: number, niceLevel: number): SystemError | undefined {
+  const PRIO_PGRP = 1;
+  const c = launchLibc();
+  if (c === undefined) return { code: "ENOSYS", text: "this process can't call the C library" };
+  if (c.setpriority(PRIO_PGRP, leaderPid, niceLevel) === 0) return undefined;
+  const error = errno();
+  return error === ESRCH ? undefined : systemError(error);
+}
+
 /**
  * Passes signals on to a job from now until the program ends. What comes before the job is there is kept for it.
  *

@@ -30,7 +30,7 @@ const EPROTOTYPE = 91;
 /** A message longer than this is cut: rsyslog's own limit for a whole line is 8 kB by default. */
 export const messageLimit = 8000;
 /** A run logs a few lines. If more than this many wait, the oldest are lost: the end line tells most. */
-const queueLimit = 64;
+const usualQueueLimit = 64;
 const logSocket = "/dev/log";
 const months = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
 
@@ -44,6 +44,8 @@ export interface SyslogOptions {
   /** The name that this program was called by. */
   readonly ident: string;
   readonly pid: number;
+  /** How many lines may wait; 64 are enough for one run. */
+  readonly queueLimit?: number;
 }
 
 /*
@@ -52,20 +54,22 @@ export interface SyslogOptions {
 export class Syslog {
   private readonly ident: string;
   private readonly pid: number;
+  private readonly queueLimit: number;
   private readonly queue: string[] = [];
   /** Where no C function can be called. */
   private fallback: Promise<LoggerCommand> | undefined;
   private socket: LogSocket | undefined;
   private retry: Timer | undefined;
 
-  constructor({ ident, pid }: SyslogOptions) {
+  constructor({ ident, pid, queueLimit = usualQueueLimit }: SyslogOptions) {
     this.ident = ident;
     this.pid = pid;
+    this.queueLimit = queueLimit;
   }
 
   /** True while more lines wait than is good: who has many to log waits as well. */
   get isBusy(): boolean {
-    return this.queue.length > queueLimit / 2;
+    return this.queue.length > this.queueLimit / 2;
   }
 
   /** Logs one message. Returns at once, whatever becomes of it; never throws. */
@@ -78,7 +82,7 @@ export class Syslog {
       return;
     }
     const priority = (facilities[facility] << 3) | levels[level];
-    if (this.queue.length === queueLimit) this.queue.shift();
+    if (this.queue.length === this.queueLimit) this.queue.shift();
     this.queue.push(`<${priority}>${timestamp()} ${this.ident}[${this.pid}]: ${message}`);
     this.drain(MSG_DONTWAIT);
     if (this.queue.length > 0) this.retryLater(2);
