@@ -20,7 +20,7 @@
 
 import type { CronExpression, Tick, Zone } from "../model/schedule.ts";
 import { hourMs, minuteMs } from "./calendar.ts";
-import { nextLocalMatch } from "./cron-expression.ts";
+import { allowsLocal, nextLocalMatch } from "./cron-expression.ts";
 import { firstInstantOf } from "./local-time.ts";
 
 /** What a clock must remember between two looks at it. */
@@ -107,6 +107,32 @@ export function advance(
 }
 
 /**
+ * Looks at a clock that was looked at before, maybe a few minutes late. Where the zone's clocks have been changed since, or
+ * show a time again, each unit in between is looked at for itself: a look that came late would lose what a punctual one
+ * gives. So looks up to 5 minutes apart give the same ticks, however far apart they are.
+ * @param lookedMs the machine's time at the look before
+ * @param nowMs the machine's time
+ */
+export function advanceSince(
+  clock: CronClock,
+  { lookedMs, nowMs }: { readonly lookedMs: number; readonly nowMs: number },
+  zone: Zone,
+): ReturnType<typeof advance> {
+  const { fromMs, offsetMs } = zone.stretchAt(nowMs);
+  const isPlain = fromMs <= lookedMs && clock.ranToMs <= clock.shownMs;
+  if (isPlain || nowMs <= lookedMs || nowMs - lookedMs > lateMs) return advance(clock, nowMs, offsetMs);
+  const due: DueStretch[] = [];
+  let going = clock;
+  for (let unitAtMs = floorTo(clock.unitMs, lookedMs) + clock.unitMs; ; unitAtMs += clock.unitMs) {
+    const lookMs = Math.min(unitAtMs, nowMs);
+    const { clock: next, due: more, step } = advance(going, lookMs, zone.stretchAt(lookMs).offsetMs);
+    going = next;
+    due.push(...more);
+    if (lookMs === nowMs) return { clock: going, due, step };
+  }
+}
+
+/**
  * The ticks of one expression in what is due. Fixed times that the zone's clocks skip have the instant of the change, and those that
  * they show twice the first one, whenever they are run: so a tick is the same in a prediction, on another machine and after a restart.
  * @param expression with the same unit as the clock
@@ -115,6 +141,8 @@ export function ticksIn(expression: CronExpression, due: readonly DueStretch[], 
   const ticks: Tick[] = [];
   for (const { kind, fromLocalMs, toLocalMs, offsetMs } of due) {
     if (kind !== "both" && kind !== expression.kind) continue;
+    // As a rule it is one unit, for which nothing needs to be sought.
+    if (fromLocalMs === toLocalMs && !allowsLocal(expression, toLocalMs)) continue;
     let localMs = nextLocalMatch(expression, fromLocalMs);
     while (localMs !== undefined && localMs <= toLocalMs) {
       const isNow = expression.kind === "wildcard" && localMs === toLocalMs;

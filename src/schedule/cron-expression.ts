@@ -126,6 +126,24 @@ export function nextLocalMatch(expression: CronExpression, fromLocalMs: number):
   return day === undefined || earliest === undefined ? undefined : day * dayMs + earliest;
 }
 
+/**
+ * Whether an expression allows a local time: what {@link nextLocalMatch} would find there, without the search. The time of day
+ * is asked first, for that is what most jobs fail at, and a daemon asks for each of them every minute.
+ * @param localMs in whole seconds
+ */
+export function allowsLocal(expression: CronExpression, localMs: number): boolean {
+  const dayNumber = Math.floor(localMs / dayMs);
+  const ofDayMs = localMs - dayNumber * dayMs;
+  if (!allows(expression.minute, Math.floor((ofDayMs % hourMs) / minuteMs))) return false;
+  if (!allows(expression.hour, Math.floor(ofDayMs / hourMs))) return false;
+  if (!allows(expression.second, Math.floor((ofDayMs % minuteMs) / secondMs))) return false;
+  const { day, month } = dayOf(dayNumber);
+  if (!allows(expression.month, month)) return false;
+  const isDate = allows(expression.dayOfMonth, day);
+  const isWeekday = allows(expression.dayOfWeek, dayOfWeekOf(dayNumber));
+  return needsBothDays(expression) ? isDate && isWeekday : isDate || isWeekday;
+}
+
 /** 29 February on one day of the week comes back after 28 years, after 40 where 2100 lies between. */
 const patienceYears = 41;
 

@@ -15,3 +15,13 @@ export function consistentSplayMs(hostName: string, periodMs: number): number {
   const digest = new Bun.CryptoHasher("md5").update(hostName).digest("hex");
   return Number(BigInt(`0x${digest}`) % seconds) * 1000;
 }
+
+/**
+ * A place in a window that is always the same for a text, and another one for almost any other text.
+ * @param windowMs from 0 up
+ * @returns whole milliseconds, less than the window; 0 for an empty one
+ */
+export function stablePlaceMs(text: string, windowMs: number): number {
+  const digest = new Bun.CryptoHasher("md5").update(text).digest();
+  return Math.floor((digest.readUInt32BE(0) / 2 ** 32) * windowMs);
+}

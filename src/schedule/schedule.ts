@@ -7,6 +7,7 @@
  */
 export {
   advance,
+  advanceSince,
   type CronClock,
   type DueStretch,
   type StepKind,
@@ -15,7 +16,10 @@ export {
 } from "./cron-clock.ts";
 export { nextLocalMatch, parseCronExpression } from "./cron-expression.ts";
 export { advanceEvery, type EveryClock, latestTick, startEveryClock } from "./every.ts";
-export { consistentSplayMs } from "./interval.ts";
+export { consistentSplayMs, stablePlaceMs } from "./interval.ts";
+export { type Count, countTicks, lastTicks, type TickStretch } from "./last-ticks.ts";
 export { type Lint, type LintKind, lint } from "./lint.ts";
+export { firstInstantOf } from "./local-time.ts";
+export { nextFacts, scheduleInWords } from "./next-facts.ts";
 export { nextTicks, ticksAfter, ticksBetween } from "./next-ticks.ts";
 export { findZone, utc } from "./zone.ts";

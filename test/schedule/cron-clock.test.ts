@@ -11,6 +11,7 @@ import type { CronExpression, Tick, Zone } from "../../src/model/schedule.ts";
 import {
   advance,
   advanceEvery,
+  advanceSince,
   startCronClock,
   startEveryClock,
   ticksBetween,
@@ -19,6 +20,7 @@ import {
 } from "../../src/schedule/schedule.ts";
 import { project } from "../support/program.ts";
 import { expressionText, local, parsed, zoneNamed, zoneWithChange } from "./expressions.ts";
+import { looksOf } from "./looks.ts";
 
 const second = 1000;
 const minute = 60 * second;
@@ -31,18 +33,6 @@ function ticksOf(expression: CronExpression, zone: Zone, looks: readonly number[
     const step = advance(clock, nowMs, zone.stretchAt(nowMs).offsetMs);
     clock = step.clock;
     return ticksIn(expression, step.due, zone);
-  });
-}
-
-/** `12:00-12:31 > 13:32-14:00`, the second a `:01` where none is given; `+1d` in front of a stretch puts it on the next day. */
-function looksOf(text: string, day: string): number[] {
-  return text.split(" > ").flatMap((stretch) => {
-    const [, days, from = "", to = from] = /^(?:([+-]\d+)d )?([\d:.]+)(?:-([\d:.]+))?$/.exec(stretch) ?? [];
-    const at = (time: string) =>
-      Date.parse(`${day}T${time.length > 5 ? time : `${time}:01`}Z`) + Number(days ?? 0) * 24 * hour;
-    const looks: number[] = [];
-    for (let now = at(from); now <= at(to); now += minute) looks.push(now);
-    return looks;
   });
 }
 
@@ -300,6 +290,31 @@ describe("what is predicted is what is run", () => {
           utc,
         );
         expect(ticksOf(expression, zone, looks)).toEqual(predicted);
+      }),
+      { numRuns: 40 },
+    );
+  });
+});
+
+describe("advanceSince()", () => {
+  test.each(zones)("gives the same however late it looks, up to 5 minutes: %s", (_, zone, changeMs) => {
+    const gaps = fc.array(fc.integer({ min: 1, max: 300_000 }), { minLength: 50, maxLength: 150 });
+    fc.assert(
+      fc.property(expressionText, fc.integer({ min: -250, max: 30 }), gaps, (text, startMinute, steps) => {
+        const expression = parsed(text);
+        const startMs = changeMs + startMinute * minute + 1;
+        let clock = startCronClock(expression.unitMs, startMs, zone);
+        let lookedMs = startMs;
+        const ticks = steps.flatMap((by) => {
+          const nowMs = lookedMs + by;
+          const step = advanceSince(clock, { lookedMs, nowMs }, zone);
+          lookedMs = nowMs;
+          clock = step.clock;
+          return ticksIn(expression, step.due, zone);
+        });
+        const schedule = { kind: "cron", expression, zone } as const;
+        const stretch = { afterMs: startMs, untilMs: lookedMs, limit: 1e6 };
+        expect(ticks).toEqual(ticksBetween(schedule, stretch, utc));
       }),
       { numRuns: 40 },
     );

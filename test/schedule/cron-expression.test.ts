@@ -7,6 +7,7 @@ import { writeFileSync } from "node:fs";
 import fc from "fast-check";
 import { Problem } from "../../src/model/problem.ts";
 import type { CronExpression } from "../../src/model/schedule.ts";
+import { allowsLocal } from "../../src/schedule/cron-expression.ts";
 import { nextLocalMatch, parseCronExpression } from "../../src/schedule/schedule.ts";
 import { describeOnPrivateHost, onPrivateHost } from "../support/private-host.ts";
 import { temporaryFolder } from "../support/program.ts";
@@ -294,6 +295,22 @@ describe("nextLocalMatch()", () => {
         }
       }),
       { numRuns: 300 },
+    );
+  });
+});
+
+describe("allowsLocal()", () => {
+  test("is the definition", () => {
+    const near = Date.UTC(2026, 0);
+    fc.assert(
+      fc.property(expressionText, fc.integer({ min: 0, max: 366 * 86_400 }), (text, seconds) => {
+        const expression = parsed(text);
+        const any = near + seconds * 1000;
+        const next = nextLocalMatch(expression, any);
+        for (const at of [any, any - (any % 60_000), ...(next === undefined ? [] : [next, next + 60_000])])
+          expect(allowsLocal(expression, at)).toBe(matches(expression, at));
+      }),
+      { numRuns: 1000 },
     );
   });
 });

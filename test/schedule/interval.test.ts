@@ -1,6 +1,6 @@
 import { describe, expect, test } from "bun:test";
 import fc from "fast-check";
-import { consistentSplayMs } from "../../src/schedule/schedule.ts";
+import { consistentSplayMs, stablePlaceMs } from "../../src/schedule/schedule.ts";
 import { describeWith } from "../support/debian.ts";
 
 const hour = 3_600_000;
@@ -33,6 +33,25 @@ describe("consistentSplayMs()", () => {
     const quarters = [0, 0, 0, 0];
     for (let n = 0; n < 1000; n++) {
       const quarter = Math.floor((4 * consistentSplayMs(`host${n}.example.org`, hour)) / hour);
+      quarters[quarter] = (quarters[quarter] ?? 0) + 1;
+    }
+    for (const count of quarters) expect(count).toBeWithin(200, 300);
+  });
+});
+
+describe("stablePlaceMs()", () => {
+  // python3 -c 'import hashlib; print(int(hashlib.md5(b"db1").hexdigest()[:8], 16) * 60_000 >> 32)'
+  test.each([
+    ["db1", 60_000, 49_574],
+    ["db2", 60_000, 54_980],
+    ["db1", 0, 0],
+  ])("%j in %i ms is at %i ms, for ever", (text, windowMs, placeMs) => {
+    expect(stablePlaceMs(text, windowMs)).toBe(placeMs);
+  });
+  test("a thousand texts are spread over the window", () => {
+    const quarters = [0, 0, 0, 0];
+    for (let n = 0; n < 1000; n++) {
+      const quarter = Math.floor((4 * stablePlaceMs(`job${n}`, 100_000)) / 100_000);
       quarters[quarter] = (quarters[quarter] ?? 0) + 1;
     }
     for (const count of quarters) expect(count).toBeWithin(200, 300);

@@ -1,0 +1,77 @@
+/**
+ * A daemon begins where another one was ended: what that one had started is found again, and what it had not is started
+ * or told.
+ */
+import { type PlannedRun, plannedFrom } from "./active-runs.ts";
+import type { Daemon } from "./daemon.ts";
+import { chooseOverdue } from "./overdue-ticks.ts";
+import { overdueSentence } from "./sentences.ts";
+import type { BookedRun } from "./tick-book.ts";
+
+/** A run whose start was planned for less than this ago is merely late. @see startGraceMs of planner.ts */
+const graceMs = 60_000;
+
+/** Goes through the runs that the book has. */
+export function resumeRuns(daemon: Daemon, booked: readonly BookedRun[]): void {
+  const overdue = new Map<string, BookedRun[]>();
+  for (const run of booked) {
+    if (run.state !== "due") resumeStarted(daemon, run);
+    else if (!isLate(daemon, run)) daemon.enqueue(plannedFrom(run));
+    else {
+      const others = overdue.get(run.job);
+      if (others === undefined) overdue.set(run.job, [run]);
+      else others.push(run);
+    }
+  }
+  for (const [jobName, runs] of overdue) resumeOverdue(daemon, jobName, runs);
+}
+
+function isLate({ nowMs }: Daemon, { startAtMs }: BookedRun): boolean {
+  return nowMs - startAtMs > graceMs;
+}
+
+/**
+ * Its process may be there still, or be gone; where the daemon was killed in the very moment of the start, it may never
+ * have been there. It is not started again: that would be the second time, mostly.
+ */
+function resumeStarted(daemon: Daemon, booked: BookedRun): void {
+  const { book, log, gate, recorder } = daemon.options;
+  const job = daemon.known.jobs.get(booked.job);
+  const run = plannedFrom(booked);
+  if (daemon.runs.adopt(booked, job, job === undefined ? gate.always : daemon.verdictFor(job))) {
+    daemon.queue.goesOn(run);
+    return;
+  }
+  log("warning", `${booked.job}: the run ${booked.run} was interrupted: rcrond was killed while it went on`);
+  if (job !== undefined && booked.state === "starting") {
+    // Where the record has its start, this is left out there.
+    recorder.skip({
+      job,
+      runId: booked.run,
+      tickMs: booked.atMs,
+      why: "failed-before-start",
+      sentence: "rcrond was killed as it was about to start it",
+      verdict: gate.always,
+    });
+  }
+  book.over(booked.run);
+}
+
+/** What was due too long ago: the job's `missed` decides. */
+function resumeOverdue(daemon: Daemon, jobName: string, booked: readonly BookedRun[]): void {
+  const { book, recorder, gate } = daemon.options;
+  const job = daemon.known.jobs.get(jobName);
+  if (job === undefined) {
+    for (const { run } of booked) book.over(run);
+    return;
+  }
+  const { taken, left } = chooseOverdue(job, booked, daemon.nowMs);
+  for (const run of taken) {
+    daemon.enqueue({ ...plannedFrom(run), startAtMs: daemon.nowMs, isMadeUp: true } satisfies PlannedRun);
+  }
+  for (const { tick, why } of left) {
+    const sentence = overdueSentence(tick.atMs, why);
+    recorder.skip({ job, runId: tick.run, tickMs: tick.atMs, why: "missed", sentence, verdict: gate.always });
+    book.over(tick.run);
+  }
+}
