@@ -254,8 +254,14 @@ uninstall_all() {
 	[ -f "$destdir$note" ] ||
 		refuse "nothing is noted in $destdir$note: was it installed with another --prefix or --destdir?"
 	[ -w "$destdir${note%/*}" ] || refuse "can't write to $destdir${note%/*}: run this as root"
-	if [ -z "$destdir" ] && command -v systemctl >/dev/null; then
-		systemctl disable rcron-state.service >/dev/null 2>&1 || :
+	if [ -z "$destdir" ]; then
+		# rcrond waits for the jobs that run, and ends them after its stop_timeout.
+		if [ -d /run/systemd/system ]; then
+			systemctl stop rcrond.service >/dev/null 2>&1 || :
+		elif [ -x /etc/init.d/rcrond ]; then
+			/etc/init.d/rcrond stop >/dev/null 2>&1 || say "rcrond could not be stopped: it goes on until somebody does"
+		fi
+		! command -v systemctl >/dev/null || systemctl disable rcron-state.service rcrond.service >/dev/null 2>&1 || :
 	fi
 	while read -r kind sum place; do
 		[ "$kind" = folder ] || take_away "$kind" "$sum" "$place"
@@ -264,8 +270,10 @@ uninstall_all() {
 	rm -f "$destdir$note"
 	for place in $folders; do take_away folder - "$place"; done
 	if [ -z "$destdir" ]; then
-		! command -v update-rc.d >/dev/null || update-rc.d rcron remove >/dev/null 2>&1 || :
-		rm -f /run/rcron.state /run/.rcron.state.*
+		for name in rcron rcrond; do
+			! command -v update-rc.d >/dev/null || update-rc.d "$name" remove >/dev/null 2>&1 || :
+		done
+		rm -f /run/rcron.state /run/.rcron.state.* /run/rcron/rcrond.* /run/rcrond.pid
 		rm -rf /run/rcron/locks
 		rmdir /run/rcron 2>/dev/null || :
 		[ ! -d /var/lib/rcron ] || say "kept: /var/lib/rcron has the record of runs; remove it yourself if it is not wanted"
@@ -283,7 +291,10 @@ next_steps() {
 		       update-rc.d rcron defaults
 		3. For keepalived: $prefix/share/doc/rcron/examples/keepalived; its scripts are in /etc/keepalived/rcron.
 		   For Pacemaker: ln -s $prefix/lib/ocf/resource.d/rcron /usr/lib/ocf/resource.d/rcron
-		4. rcronctl doctor
+		4. rcrond, where jobs shall be files of their own (rcrond(8), rcron.jobs(5)), in one of two ways:
+		       systemctl enable --now $prefix/lib/systemd/system/rcrond.service
+		       update-rc.d rcrond defaults && service rcrond start
+		5. rcronctl doctor
 	END
 }
 

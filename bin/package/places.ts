@@ -55,6 +55,8 @@ const places: readonly Place[] = [
   { from: "etc/rcron.conf.example", to: "/etc/rcron/rcron.conf", mode: plain },
   { from: "etc/rcron.init", to: "/etc/init.d/rcron", mode: executable },
   { from: "etc/rcron-state.service", to: "/lib/systemd/system/", mode: plain },
+  { from: "etc/rcrond.init", to: "/etc/init.d/rcrond", mode: executable },
+  { from: "etc/rcrond.service", to: "/lib/systemd/system/", mode: plain },
 
   { from: "etc/keepalived/*.sh", to: "/etc/keepalived/rcron/", mode: executable },
   { from: "etc/heartbeat/rcron", to: "/etc/ha.d/resource.d/", mode: executable },
@@ -69,7 +71,7 @@ const places: readonly Place[] = [
   { from: "docs/man/*.5", to: "/usr/share/man/man5/", mode: plain },
   { from: "docs/man/*.8", to: "/usr/share/man/man8/", mode: plain },
 
-  ...["rcron", "rcronctl"].flatMap((name): Place[] => [
+  ...["rcron", "rcronctl", "rcrond"].flatMap((name): Place[] => [
     {
       from: `etc/completion/${name}.bash`,
       to: `/usr/share/bash-completion/completions/${name}`,

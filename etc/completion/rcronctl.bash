@@ -18,7 +18,7 @@ _rcronctl()
 
 	case $word in
 	'')
-		words='state follow doctor runs show jobs why metrics mail'
+		words='state follow doctor runs show jobs why metrics mail status next run stop pause resume reload'
 		options='--help --version'
 		;;
 	state)
@@ -42,15 +42,36 @@ _rcronctl()
 		options='--conf --history --json --help'
 		((COMP_CWORD > 2)) || words=$(_rcronctl_record runs run)
 		;;
-	jobs) options='--conf --history --json --help' ;;
+	jobs) options='--conf --history --socket --json --help' ;;
 	why)
-		options='--conf --history --at --json --help'
+		options='--conf --history --socket --at --json --help'
 		((COMP_CWORD > 2)) || words=$(_rcronctl_record jobs job)
 		;;
 	metrics) options='--conf --history --textfile --json --help' ;;
 	mail)
 		options='--conf --history --quiet --json --help'
 		((COMP_CWORD > 2)) || words='list send drop'
+		;;
+	status | reload) options='--conf --socket --json --help' ;;
+	next)
+		options='--conf --socket --cron-dir --count --json --help'
+		((COMP_CWORD > 2)) || words=$(_rcronctl_record jobs job)
+		;;
+	run)
+		options='--conf --socket --follow --json --help'
+		((COMP_CWORD > 2)) || words=$(_rcronctl_record jobs job)
+		;;
+	stop)
+		options='--conf --socket --json --help'
+		((COMP_CWORD > 2)) || words=$(_rcronctl_running)
+		;;
+	pause)
+		options='--conf --socket --until --for --why --json --help'
+		((COMP_CWORD > 2)) || words="all $(_rcronctl_record jobs job)"
+		;;
+	resume)
+		options='--conf --socket --json --help'
+		((COMP_CWORD > 2)) || words="all $(_rcronctl_record jobs job)"
 		;;
 	esac
 	for ((i = 2; i < COMP_CWORD; i++)); do # each option once, and one word
@@ -66,17 +87,20 @@ _rcronctl_value() # OPTION; fails where it has none
 {
 	local values=''
 	case $1 in
-	--conf | --state-file | --history | --textfile) _rcronctl_files ;;
+	--conf | --state-file | --history | --textfile | --socket | --cron-dir) _rcronctl_files ;;
 	--job) values=$(_rcronctl_record jobs job) ;;
 	--host) values=$HOSTNAME ;;
 	--limit) values='20 100 1000' ;;
 	--since) values='1h 1d 7d 00:00' ;;
+	--count) values='1 10 100' ;;
+	--until) values='06:00 12:00 18:00 00:00' ;;
+	--for) values='30m 1h 2h 1d' ;;
 	--is) values='active passive' ;;
 	--event) values='MASTER BACKUP FAULT STOP DELETED MASTER_RX_LOWER_PRI' ;;
 	--valid-for) values='30s 90s 5m 1h 1d' ;;
 	--writer) mapfile -t COMPREPLY < <(compgen -u -- "$cur") ;;
 	--writer-pid) values=$(cd /proc && printf '%s ' [1-9]*) ;;
-	--instance | --at) ;;
+	--instance | --at | --why) ;;
 	*) return 1 ;;
 	esac
 	[[ -z $values ]] || mapfile -t COMPREPLY < <(compgen -W "$values" -- "$cur")
@@ -85,6 +109,11 @@ _rcronctl_value() # OPTION; fails where it has none
 _rcronctl_record() # WORD KEY: what the record has under this key
 {
 	rcronctl "$1" --json 2>/dev/null | sed -n 's/^    "'"$2"'": "\([^"\\]*\)",$/\1/p'
+}
+
+_rcronctl_running() # the ids of the runs that go on
+{
+	rcronctl status --json 2>/dev/null | sed -n 's/^      "run": "\([^"\\]*\)",$/\1/p'
 }
 
 _rcronctl_files()

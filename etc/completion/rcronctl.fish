@@ -38,6 +38,11 @@ function __rcronctl_record
     rcronctl $argv[1] --json 2>/dev/null | string replace -rf '^    "'$argv[2]'": "([^"\\\\]*)",$' '$1'
 end
 
+# The ids of the runs that go on.
+function __rcronctl_running
+    rcronctl status --json 2>/dev/null | string replace -rf '^      "run": "([^"\\\\]*)",$' '$1'
+end
+
 function __rcronctl_pids
     string match -r '[0-9]+$' -- /proc/*
 end
@@ -52,11 +57,18 @@ complete -c rcronctl -n '__rcronctl_is ""' -a jobs -d 'list the jobs, and how th
 complete -c rcronctl -n '__rcronctl_is ""' -a why -d 'tell what became of a tick'
 complete -c rcronctl -n '__rcronctl_is ""' -a metrics -d 'print figures for Prometheus'
 complete -c rcronctl -n '__rcronctl_is ""' -a mail -d 'show or send the mails that wait'
+complete -c rcronctl -n '__rcronctl_is ""' -a status -d 'tell how rcrond is'
+complete -c rcronctl -n '__rcronctl_is ""' -a next -d 'tell when jobs are due next'
+complete -c rcronctl -n '__rcronctl_is ""' -a run -d 'start a job now'
+complete -c rcronctl -n '__rcronctl_is ""' -a stop -d 'end a run'
+complete -c rcronctl -n '__rcronctl_is ""' -a pause -d 'let jobs not be started for a while'
+complete -c rcronctl -n '__rcronctl_is ""' -a resume -d 'end a pause before its time'
+complete -c rcronctl -n '__rcronctl_is ""' -a reload -d 'let rcrond read its files again'
 complete -c rcronctl -n '__rcronctl_is ""' -l version -d 'show the version'
 complete -c rcronctl -l help -s h -d 'show the help'
 
 complete -c rcronctl -n 'not __rcronctl_is ""' -l conf -r -F -d 'the configuration'
-complete -c rcronctl -n '__rcronctl_is state "state set" doctor runs show jobs why metrics mail' -l json -d 'print JSON'
+complete -c rcronctl -n '__rcronctl_is state "state set" doctor runs show jobs why metrics mail status next run stop pause resume reload' -l json -d 'print JSON'
 complete -c rcronctl -n '__rcronctl_is state' -l is -x -a 'active passive' -d 'print nothing: exit 0 if the verdict is this word'
 complete -c rcronctl -n '__rcronctl_may_set' -a set -d 'write the word of this machine'
 
@@ -86,3 +98,14 @@ complete -c rcronctl -n '__rcronctl_is why' -l at -x -d 'the tick'
 complete -c rcronctl -n '__rcronctl_is metrics' -l textfile -r -F -d 'write them to this file'
 complete -c rcronctl -n '__rcronctl_behind mail' -a 'list send drop'
 complete -c rcronctl -n '__rcronctl_is mail' -l quiet -d 'say nothing'
+
+complete -c rcronctl -n '__rcronctl_is jobs why status next run stop pause resume reload' -l socket -r -F -d 'the socket of rcrond'
+complete -c rcronctl -n '__rcronctl_behind next run pause resume' -a '(__rcronctl_record jobs job)'
+complete -c rcronctl -n '__rcronctl_behind pause resume' -a all -d 'all jobs'
+complete -c rcronctl -n '__rcronctl_behind stop' -a '(__rcronctl_running)'
+complete -c rcronctl -n '__rcronctl_is next' -l cron-dir -r -F -d 'what the files of this tree say'
+complete -c rcronctl -n '__rcronctl_is next' -l count -x -a '1 10 100' -d 'so many times of each'
+complete -c rcronctl -n '__rcronctl_is run' -l follow -d 'wait for the end'
+complete -c rcronctl -n '__rcronctl_is pause' -l until -x -a '06:00 12:00 18:00 00:00' -d 'its end'
+complete -c rcronctl -n '__rcronctl_is pause' -l for -x -a '30m 1h 2h 1d' -d 'how long it is'
+complete -c rcronctl -n '__rcronctl_is pause' -l why -x -d 'the reason'

@@ -6,7 +6,7 @@
 
 _rcronctl() {
 	local curcontext=$curcontext state line ret=1
-	local -a words_of conf json record
+	local -a words_of conf json record socket help
 	words_of=(
 		'state:show, or write, what this machine is'
 		'follow:read the notify FIFO of keepalived'
@@ -17,10 +17,18 @@ _rcronctl() {
 		'why:tell what became of a tick'
 		'metrics:print figures for Prometheus'
 		'mail:show or send the mails that wait'
+		'status:tell how rcrond is'
+		'next:tell when jobs are due next'
+		'run:start a job now'
+		'stop:end a run'
+		'pause:let jobs not be started for a while'
+		'resume:end a pause before its time'
+		'reload:let rcrond read its files again'
 	)
 	conf=('(--help -h)--conf=[the configuration]:configuration:_files')
 	json=('(--help -h)--json[print JSON]')
 	record=('(--help -h)--history=[the folder of the record]:folder:_files -/')
+	socket=('(--help -h)--socket=[the socket of rcrond]:socket:_files')
 	help=('(- *)'{-h,--help}'[all about this word]')
 
 	_arguments -C \
@@ -77,10 +85,10 @@ _rcronctl() {
 				'1:run:_rcronctl_record runs run' && ret=0
 			;;
 		jobs)
-			_arguments $conf $record $json $help && ret=0
+			_arguments $conf $record $socket $json $help && ret=0
 			;;
 		why)
-			_arguments $conf $record $json $help \
+			_arguments $conf $record $socket $json $help \
 				'--at=[the tick]:time: ' \
 				'1:job:_rcronctl_record jobs job' && ret=0
 			;;
@@ -93,6 +101,35 @@ _rcronctl() {
 				'--quiet[say nothing]' \
 				'1:word:(list send drop)' && ret=0
 			;;
+		status | reload)
+			_arguments $conf $socket $json $help && ret=0
+			;;
+		next)
+			_arguments $conf $socket $json $help \
+				'--cron-dir=[what the files of this tree say]:folder:_files -/' \
+				'--count=[so many times of each]:number:(1 10 100)' \
+				'1:job:_rcronctl_record jobs job' && ret=0
+			;;
+		run)
+			_arguments $conf $socket $json $help \
+				'--follow[wait for the end]' \
+				'1:job:_rcronctl_record jobs job' && ret=0
+			;;
+		stop)
+			_arguments $conf $socket $json $help \
+				'1:run:_rcronctl_running' && ret=0
+			;;
+		pause)
+			_arguments $conf $socket $json $help \
+				'--until=[its end]:time:(06\:00 12\:00 18\:00 00\:00)' \
+				'--for=[how long it is]:time:(30m 1h 2h 1d)' \
+				'--why=[the reason]:text: ' \
+				'1:job:_rcronctl_targets' && ret=0
+			;;
+		resume)
+			_arguments $conf $socket $json $help \
+				'1:job:_rcronctl_targets' && ret=0
+			;;
 		esac
 		;;
 	esac
@@ -103,6 +140,19 @@ _rcronctl() {
 _rcronctl_record() {
 	local -a found
 	found=(${(f)"$(rcronctl $1 --json 2>/dev/null | sed -n 's/^    "'$2'": "\([^"\\]*\)",$/\1/p')"})
+	compadd -a found
+}
+
+# A job, or all of them.
+_rcronctl_targets() {
+	compadd all
+	_rcronctl_record jobs job
+}
+
+# The ids of the runs that go on.
+_rcronctl_running() {
+	local -a found
+	found=(${(f)"$(rcronctl status --json 2>/dev/null | sed -n 's/^      "run": "\([^"\\]*\)",$/\1/p')"})
 	compadd -a found
 }
 

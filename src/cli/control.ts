@@ -1,189 +1,21 @@
 /**
  * `rcronctl`: asks and steers. Its words are one table: what is parsed, what `--help` says and what the shells
- * complete come from it.
+ * complete come from it; state-words.ts, record-words.ts and daemon-words.ts have its parts.
  *
  * Exit statuses: 0 done, or yes; 1 it failed, or no; 2 wrong use.
  */
 import { nearestWord } from "../model/nearest-word.ts";
 import { quoted } from "../model/printable.ts";
 import { Problem } from "../model/problem.ts";
-import { fail, print, refuse } from "./terminal.ts";
+import type { Given, Vocabulary, Word } from "./control-word.ts";
+import { daemonWords } from "./daemon-words.ts";
+import { recordWords } from "./record-words.ts";
+import { print } from "./standard-output.ts";
+import { stateWords } from "./state-words.ts";
+import { fail, refuse } from "./terminal.ts";
 import { version } from "./version.ts";
 
-/** An option of a word. */
-interface OptionOf {
-  /** What stands for its value in the help; undefined for an option without one. */
-  readonly value?: string;
-  readonly help: string;
-}
-
-/** The options that were given, each at most once, and the words between them. */
-export interface Given {
-  readonly options: Readonly<Record<string, string | true | undefined>>;
-  readonly words: readonly string[];
-}
-
-interface Word {
-  /** What stands behind its name. */
-  readonly usage: string;
-  readonly summary: string;
-  /** More for `rcronctl WORD --help`. */
-  readonly about: string;
-  readonly options: Readonly<Record<string, OptionOf>>;
-  readonly run: (given: Given) => Promise<number | Problem>;
-}
-
-const conf: OptionOf = { value: "FILE", help: "the configuration (default: /etc/rcron/rcron.conf)" };
-const json: OptionOf = { help: "print JSON" };
-const history: OptionOf = { value: "DIR", help: "the record's folder (default: as the configuration says)" };
-
-const vocabulary: Readonly<Record<string, Word>> = {
-  state: {
-    usage: "[--is active|passive]",
-    summary: "show this machine's state, where it comes from, and what rcron would do now",
-    about: `Shows the state file's word, the verdict with its reason, since when it holds and
-by whom, what each witness of rcron.conf says, and what rcron would do now.
-`,
-    options: {
-      conf,
-      is: { value: "WORD", help: "print nothing: exit 0 if the verdict is WORD, 1 if it is the other" },
-      json,
-    },
-    run: async (given) => (await import("./state.ts")).showState(given),
-  },
-  "state set": {
-    usage: "active|passive",
-    summary: "write this machine's word",
-    about: `Writes the word and where it comes from to the state file, in one step. Scripts of
-whoever elects call it; a call that was started before the one that wrote last is
-overtaken and writes nothing. By hand it holds until the next change by whoever
-elects; with --valid-for, no longer than that.
-`,
-    options: {
-      conf,
-      "state-file": { value: "FILE", help: "write this file (default: state_file of the configuration)" },
-      instance: { value: "NAME", help: "the VRRP instance or group that the word is for" },
-      event: { value: "TEXT", help: "what was told: MASTER, BACKUP, STOP, ..." },
-      writer: { value: "NAME", help: "who says so (default: your user name)" },
-      "writer-pid": {
-        value: "PID",
-        help: "the process that stands behind the word: require_writer asks for it",
-      },
-      "valid-for": {
-        value: "TIME",
-        help: "the word holds so long, e.g. 90s, 5m, 2h, 1d, and is in doubt then",
-      },
-      "new-epoch": { help: "a new epoch even if the word is the old one" },
-      json,
-    },
-    run: async (given) => (await import("./state-set.ts")).setState(given),
-  },
-  follow: {
-    usage: "NAME[=STATE_FILE]... FIFO",
-    summary: "read keepalived's notify FIFO and write the state (keepalived starts it)",
-    about: `keepalived starts it as vrrp_notify_fifo_script and gives it the FIFO as the last
-word. NAME is a VRRP instance, group:NAME a group; each needs a state file of its
-own (the first one without =STATE_FILE has state_file of the configuration).
-Events become words in their order; if keepalived dies, its active words become
-passive.
-`,
-    options: {
-      conf,
-      "valid-for": {
-        value: "TIME",
-        help: "an active word holds so long, and is renewed thrice in that time",
-      },
-    },
-    run: async (given) => (await import("./follow.ts")).followFifo(given),
-  },
-  doctor: {
-    usage: "",
-    summary: "look at this machine and say what would go wrong, and what to do about it",
-    about: `Looks at rcron.conf, the state file, keepalived.conf and its scripts, cron, the
-crontabs, syslog and the clock. Changes nothing. Exit status 1 if there is an error
-or a warning.
-`,
-    options: { conf, json },
-    run: async (given) => (await import("./doctor.ts")).diagnose(given),
-  },
-  runs: {
-    usage: "",
-    summary: "list the runs, the newest at the bottom",
-    about: `Lists the newest 20 runs in the order in which they came, the newest at the bottom.
-Those that a passive machine skipped are left out unless --skipped or --all asks for
-them.
-`,
-    options: {
-      conf,
-      history,
-      job: { value: "NAME", help: "this job's runs alone" },
-      failed: { help: "those alone that failed or were interrupted" },
-      skipped: { help: "those alone that were due and did not happen" },
-      all: { help: "all of them" },
-      since: { value: "TIME", help: "those that began since, e.g. 2h, 03:00, 2026-11-21, 2026-11-21T03:00" },
-      host: { value: "NAME", help: "those of this machine alone" },
-      limit: { value: "N", help: "the newest N (default: 20)" },
-      follow: { help: "wait for more, until interrupted: each run when it begins and when it ends" },
-      json,
-    },
-    run: async (given) => (await import("./runs.ts")).listRuns(given),
-  },
-  show: {
-    usage: "RUN",
-    summary: "show one run, with what was kept of its output",
-    about: `RUN is the run's id, or its first characters where no other one begins so.
-`,
-    options: { conf, history, json },
-    run: async (given) => (await import("./show.ts")).showRun(given),
-  },
-  jobs: {
-    usage: "",
-    summary: "list the jobs that were seen here, and how they do",
-    about: `For each job: its state, when it last ran and last succeeded, how often it has
-failed since, how long the last run took, and the median of its last successes.
-`,
-    options: { conf, history, json },
-    run: async (given) => (await import("./jobs.ts")).listJobs(given),
-  },
-  why: {
-    usage: "JOB",
-    summary: "tell what became of a job's tick: did it run, and why not?",
-    about: `Tells it of the last tick that is recorded, or of the minute --at. Exit status 0
-if the job ran and succeeded, 1 if it did not, or is not over yet.
-`,
-    options: {
-      conf,
-      history,
-      at: { value: "TIME", help: "the tick, e.g. 03:00 (the last one) or 2026-11-21T03:00" },
-      json,
-    },
-    run: async (given) => (await import("./why.ts")).explainWhy(given),
-  },
-  metrics: {
-    usage: "",
-    summary: "print the jobs' figures for Prometheus",
-    about: `Prints each job's last run, last success, duration, exit status and failure streak,
-and counts runs by result and skips by reason, in Prometheus's text format.
-`,
-    options: {
-      conf,
-      history,
-      textfile: { value: "FILE", help: "write them to FILE in one step, for node_exporter" },
-      json,
-    },
-    run: async (given) => (await import("./metrics.ts")).showMetrics(given),
-  },
-  mail: {
-    usage: "[list|send|drop ID]",
-    summary: "show or send the mails and pings that wait in the spool",
-    about: `What could not be sent waits in the spool, and is tried again with the next mail.
-Without a word, or with list, shows what waits; send tries all of it now; drop
-removes one, or with all everything.
-`,
-    options: { conf, history, quiet: { help: "say nothing" }, json },
-    run: async (given) => (await import("./mail.ts")).mail(given),
-  },
-};
+const vocabulary: Vocabulary = { ...stateWords, ...recordWords, ...daemonWords };
 
 /**
  * Runs `rcronctl`.

@@ -13,7 +13,8 @@ import { optionOf, proveRules, type RuleLayer, rulesInForce, shownText } from ".
 import type { Rules } from "../model/rules.ts";
 import type { Verdict } from "../model/state.ts";
 import { consistentSplayMs } from "../schedule/schedule.ts";
-import { complain, ownFailure, print } from "./terminal.ts";
+import { print } from "./standard-output.ts";
+import { complain, ownFailure } from "./terminal.ts";
 import type { Run } from "./wrap-options.ts";
 
 /**

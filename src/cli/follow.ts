@@ -10,7 +10,7 @@ import type { WriterProcess } from "../model/provenance.ts";
 import { openFifo } from "../system/fifo.ts";
 import { findProcess, lifeOf } from "../system/other-processes.ts";
 import { Syslog } from "../system/syslog.ts";
-import type { Given } from "./control.ts";
+import type { Given } from "./control-word.ts";
 import { say } from "./terminal.ts";
 import { readWritersConf } from "./writers-conf.ts";
 

@@ -21,8 +21,9 @@ import {
   targetOf,
 } from "../notify/notify.ts";
 import { Syslog } from "../system/syslog.ts";
-import type { Given } from "./control.ts";
-import { failed, print, say } from "./terminal.ts";
+import type { Given } from "./control-word.ts";
+import { print } from "./standard-output.ts";
+import { failed, say } from "./terminal.ts";
 
 /** How long the sender waits for what is due next: the first two retries. */
 const senderWaitMs = 120_000;

@@ -6,9 +6,9 @@ import type { JobRecord } from "../history/history.ts";
 import { quoted } from "../model/printable.ts";
 import { Problem } from "../model/problem.ts";
 import { writeFileAtomically } from "../system/files.ts";
-import type { Given } from "./control.ts";
+import type { Given } from "./control-word.ts";
 import { withRecord } from "./open-record.ts";
-import { print } from "./terminal.ts";
+import { print } from "./standard-output.ts";
 
 /**
  * Prints the metrics, or puts them into a file in one step, which node_exporter may read (mode 0644).

@@ -36,6 +36,33 @@ export function parseSince(text: string, nowMs: number): number | undefined {
   return ago === undefined ? parseMoment(text, nowMs) : nowMs - ago;
 }
 
+/** What a moment to come must look like, for messages. */
+export const comingRule = 'a time to come such as 06:00, "tomorrow 06:00" or 2026-11-21T06:00';
+
+/**
+ * Reads a moment to come: local unless it names its zone; a time of day is the next one that will be.
+ * @returns milliseconds since 1970; undefined for anything else, and for what has been
+ */
+export function parseComing(text: string, nowMs: number): number | undefined {
+  const [, day, time = ""] = /^(tomorrow )?(.*)$/s.exec(text) ?? [];
+  const [, hours, minutes, seconds] = clock.exec(time) ?? [];
+  let ms: number | undefined;
+  if (hours !== undefined) {
+    const at = new Date(nowMs);
+    if (day !== undefined) at.setDate(at.getDate() + 1);
+    at.setHours(Number(hours), Number(minutes), Number(seconds ?? 0), 0);
+    if (at.getTime() <= nowMs) {
+      at.setDate(at.getDate() + 1);
+      // Again: what the clocks skip on one day they need not skip on the next.
+      at.setHours(Number(hours), Number(minutes), Number(seconds ?? 0), 0);
+    }
+    ms = at.getTime();
+  } else if (day === undefined) {
+    ms = parseMoment(text, nowMs);
+  }
+  return ms !== undefined && ms > nowMs ? ms : undefined;
+}
+
 function isRealDay(text: string): boolean {
   const day = text.slice(0, 10);
   const ms = Date.parse(`${day}T00:00Z`);

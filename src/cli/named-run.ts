@@ -11,13 +11,14 @@ export function nameRun({ run, conf, verdict }: GatedRun, name: string, runId = 
   const { reason } = verdict;
   return {
     name,
-    commandText: shownCommand(conf, name, run.words),
+    commandText: shownCommand(conf, name, run.words.join(" ")),
     extension: conf.logFormat === "extended" ? { jobName: name, runId, reason } : undefined,
   };
 }
 
-function shownCommand({ logCommand, redact }: Conf, name: string, words: readonly string[]): string {
+/** A job's command as log, mail and record may have it. */
+export function shownCommand({ logCommand, redact }: Conf, name: string, command: string): string {
   if (logCommand === "none") return "-";
   if (logCommand === "name") return name;
-  return redactor(redact)(words.join(" "));
+  return redactor(redact)(command);
 }

@@ -5,7 +5,7 @@ import { loadConf } from "../gate/gate.ts";
 import { type History, historyFolder, type RunRecord, withHistory } from "../history/history.ts";
 import { quoted } from "../model/printable.ts";
 import { Problem } from "../model/problem.ts";
-import type { Given } from "./control.ts";
+import type { Given } from "./control-word.ts";
 import type { Colour } from "./table.ts";
 import { say } from "./terminal.ts";
 

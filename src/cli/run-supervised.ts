@@ -2,7 +2,7 @@
  * `rcron` on the active machine, for a job with rules: the wiring of supervision, log, record and notification.
  */
 import { loadSupervision, type RunEnd, type Supervised } from "../execute/execute.ts";
-import { judge } from "../gate/gate.ts";
+import { type Conf, judge } from "../gate/gate.ts";
 import { historyFolder } from "../history/history.ts";
 import { durationInWords } from "../model/duration.ts";
 import type { Kept } from "../model/head-tail.ts";
@@ -28,7 +28,7 @@ import { say, sayWarnings } from "./terminal.ts";
 import { type LossWatch, watchForLoss } from "./watch-state.ts";
 
 /** The exit status after a timeout, as timeout(1) has it. */
-const timedOutStatus = 124;
+export const timedOutStatus = 124;
 
 /**
  * Runs the job under its rules, and waits for its end.
@@ -107,7 +107,7 @@ export async function runSupervised(gated: GatedRun, rules: Rules): Promise<numb
   startPing?.cancel();
   if (supervised.kind !== "ended") return skip(gated, rules, named, runId, supervised);
 
-  const end = supervisedEnd(gated, runId, supervised);
+  const end = supervisedEnd(conf, runId, supervised);
   recordEvent(gated, end);
   const { outcome, durationMs } = supervised;
   logAt(
@@ -179,9 +179,10 @@ function tell(program: string, name: string, rules: Rules, end: RunEnd): void {
   if (survivors > 0) say(program, `${job}: ${survivors} of its processes could not be ended`);
 }
 
-function supervisedEnd({ conf }: GatedRun, runId: string, end: RunEnd): EndEvent {
+/** What the record has of the end of a run under rules. */
+export function supervisedEnd({ redact }: Pick<Conf, "redact">, runId: string, end: RunEnd): EndEvent {
   const { sentence, attempts, kept, isDetached, survivors } = end;
-  const output = kept && kept.bytes > 0 ? keepForRecord(kept, conf.redact) : undefined;
+  const output = kept && kept.bytes > 0 ? keepForRecord(kept, redact) : undefined;
   return {
     ...endEvent(runId, end),
     ...(sentence !== undefined && { sentence }),
@@ -206,13 +207,13 @@ async function delayOf({ splayMs, jitterMs }: Rules, dueAtMs: number): Promise<n
  * In memory for root, so that nothing is left of a former boot; in the record's usual folder for others, who have no such
  * place under cron. Wherever the record is: two lines that name different ones may still be one job.
  */
-function lockFolder(): string {
+export function lockFolder(): string {
   if (process.geteuid?.() === 0) return "/run/rcron/locks";
   return `${historyFolder("auto") ?? "/run/rcron"}/locks`;
 }
 
 /** As cron does it: a user without a home starts at the root. */
-function homeOf(home: string | undefined): string | undefined {
+export function homeOf(home: string | undefined): string | undefined {
   if (home === undefined) return undefined;
   return process.getBuiltinModule("node:fs").existsSync(home) ? home : "/";
 }

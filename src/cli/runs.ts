@@ -5,10 +5,10 @@ import { type History, loadSentences, type RunFilter, type RunRecord } from "../
 import { durationInWords, durationRule } from "../model/duration.ts";
 import { quoted } from "../model/printable.ts";
 import { Problem } from "../model/problem.ts";
-import { thrownSystemError } from "../system/libc.ts";
-import type { Given } from "./control.ts";
+import type { Given } from "./control-word.ts";
 import { localTime, momentRule, parseSince } from "./moment.ts";
 import { colourOf, runInJson, withRecord } from "./open-record.ts";
+import { print, writeOut } from "./standard-output.ts";
 import { type Cell, type Column, formatTable, screen } from "./table.ts";
 
 const defaultLimit = 20;
@@ -33,14 +33,16 @@ export async function listRuns({ options, words }: Given): Promise<number | Prob
   return withRecord(options, async (history) => {
     const found = history.ask.runs(filter);
     if (!options["follow"]) {
-      await write(isJson ? `${JSON.stringify(found.map(runInJson), undefined, 2)}\n` : table(found, inShort));
+      await print(isJson ? `${JSON.stringify(found.map(runInJson), undefined, 2)}\n` : table(found, inShort));
       return 0;
     }
     const show = (runs: readonly RunRecord[], isFirst: boolean) =>
-      write(
-        isJson
-          ? runs.map((run) => `${JSON.stringify(runInJson(run))}\n`).join("")
-          : table(runs, inShort, isFirst),
+      writeOut(
+        Buffer.from(
+          isJson
+            ? runs.map((run) => `${JSON.stringify(runInJson(run))}\n`).join("")
+            : table(runs, inShort, isFirst),
+        ),
       );
     return follow(history, filter, found, show);
   });
@@ -118,19 +120,6 @@ async function follow(
 
 function isRunning({ state }: RunRecord): boolean {
   return state === "running";
-}
-
-/** @returns false where nobody reads any more */
-async function write(text: string): Promise<boolean> {
-  if (text === "") return true; // as in terminal.ts: an empty text would empty the file
-  try {
-    await Bun.write(Bun.stdout, text);
-    return true;
-  } catch (error) {
-    const { code, text: reason } = thrownSystemError(error);
-    if (code === "EPIPE") return false;
-    throw new Problem("internal", `standard output must be writable: ${reason}`, { cause: error });
-  }
 }
 
 const columns: readonly Column[] = [

@@ -1,19 +1,15 @@
 /**
- * `rcrond`: the scheduler. So far it reads its jobs, checks them, and tells when they are due; it starts none yet.
+ * `rcrond`: the scheduler, and what can be asked of its files without it.
  *
  * Exit statuses: 0; 1 where a check found a problem, or the answer is no; 2 wrong use.
  */
-import { loadConf, readJobSections } from "../gate/gate.ts";
-import { defaultMailTo, defaultTree, machineUsers, type TreeOptions } from "../jobs/jobs.ts";
+import { defaultMailTo, defaultTree } from "../jobs/jobs.ts";
 import { nearestWord } from "../model/nearest-word.ts";
-import { isMailAddress } from "../model/output-rule.ts";
 import { quoted } from "../model/printable.ts";
 import { Problem } from "../model/problem.ts";
-import type { Zone } from "../model/schedule.ts";
-import { findZone } from "../schedule/schedule.ts";
-import { readHostName } from "../system/host-name.ts";
-import { readMachineZone } from "../system/zone.ts";
-import { fail, print, refuse } from "./terminal.ts";
+import { findJobs } from "./find-jobs.ts";
+import { print } from "./standard-output.ts";
+import { fail, refuse } from "./terminal.ts";
 import { version } from "./version.ts";
 
 const valued = ["--cron-dir", "--crontab", "--timezone", "--mailto", "--conf"] as const;
@@ -21,12 +17,13 @@ const flags = ["--check", "--next", "--json", "--help", "--version"] as const;
 type Valued = (typeof valued)[number];
 type Flag = (typeof flags)[number];
 
-const help = `Usage: rcrond --check [options] [DIR]
+const help = `Usage: rcrond [options]
+       rcrond --check [options] [DIR]
        rcrond --next [options] [JOB]
 
-The scheduler of rcron. This version reads job files and crontabs, says what is
-wrong with them, and when their jobs are due. It starts none yet: that is done
-by the cron that the machine has, with rcron in front of its lines.
+The scheduler of rcron: reads job files and crontabs, watches them, and runs
+their jobs when they are due. It stays in the foreground; a second one leaves
+at once, so that cron may start it every minute. rcronctl asks and steers it.
 
   --check [DIR]        say what is wrong with the files, and what is hardly
                        meant; run nothing
@@ -45,6 +42,9 @@ by the cron that the machine has, with rcron in front of its lines.
   --help               show this text
   --version            show the version
 
+SIGHUP reads everything again. SIGTERM starts nothing more, waits for the runs
+that go on and ends them after stop_timeout; a second one ends them at once.
+
 Exit status: 0; 1 where something is wrong, or there is no such job; 2 wrong
 use.
 `;
@@ -55,12 +55,6 @@ interface Asked {
   readonly values: Readonly<Partial<Record<Valued, string>>>;
   readonly crontabs: readonly string[];
   readonly words: readonly string[];
-}
-
-/** Whose jobs, and in whose time. */
-export interface JobSource {
-  readonly options: TreeOptions;
-  readonly zone: Zone;
 }
 
 /** @returns the exit status */
@@ -77,9 +71,11 @@ export async function serve(words: readonly string[]): Promise<number> {
   }
   const [word, surplus] = asked.words;
   const isCheck = asked.flags.has("--check");
-  if (isCheck === asked.flags.has("--next")) {
-    const rule = isCheck ? "--check and --next must not stand together" : "nothing to do";
-    return refuse("rcrond", new Problem("invalid", rule, { hint: "rcrond --help" }));
+  const isNext = asked.flags.has("--next");
+  if (isCheck && isNext) return refuse("rcrond", invalid("--check and --next must not stand together"));
+  if (!isCheck && !isNext && (word !== undefined || asked.flags.has("--json"))) {
+    const got = word === undefined ? "--json without --check or --next" : quoted(word);
+    return refuse("rcrond", invalid(`rcrond takes options only: got ${got}`));
   }
   if (surplus !== undefined)
     return refuse("rcrond", new Problem("invalid", `one word at most: got ${quoted(surplus)} as well`));
@@ -89,11 +85,21 @@ export async function serve(words: readonly string[]): Promise<number> {
       new Problem("invalid", `--cron-dir must not stand beside --check DIR: got ${quoted(word)}`),
     );
   }
-  const source = await findJobs(
-    isCheck && word !== undefined ? { ...asked, values: { ...asked.values, "--cron-dir": word } } : asked,
-  );
+  const { "--cron-dir": tree, "--timezone": zoneName, "--mailto": mailTo, "--conf": conf } = asked.values;
+  const places = {
+    tree: isCheck && word !== undefined ? word : tree,
+    crontabs: asked.crontabs,
+    zoneName,
+    mailTo,
+    conf,
+  };
+  const source = await findJobs(places);
   if (source instanceof Problem)
     return source.where === undefined ? refuse("rcrond", source) : fail("rcrond", source);
+  if (!isCheck && !isNext) {
+    const status = await (await import("./run-daemon.ts")).runDaemon(places, source);
+    return status instanceof Problem ? fail("rcrond", status) : status;
+  }
   const isJson = asked.flags.has("--json");
   const { checkFiles, showNext } = await import("./rcrond-words.ts");
   const status = isCheck ? await checkFiles(source, isJson) : await showNext(source, word, isJson);
@@ -132,28 +138,6 @@ function readWords(words: readonly string[]): Asked | Problem {
     }
   }
   return { flags: given, values, crontabs, words: others };
-}
-
-async function findJobs({ values, crontabs }: Asked): Promise<JobSource | Problem> {
-  const { "--cron-dir": folder, "--timezone": zoneName, "--mailto": mailTo = defaultMailTo } = values;
-  if (!isMailAddress(mailTo)) return invalid(`--mailto must be an address: got ${quoted(mailTo)}`);
-  const zone = findZone(zoneName ?? readMachineZone(process.env["TZ"]).name);
-  if (zone instanceof Problem) return zone;
-  const loaded = loadConf(values["--conf"]);
-  if (loaded instanceof Problem) return loaded;
-  const sections = await readJobSections(loaded);
-  if (sections instanceof Problem) return sections;
-  // With crontabs named, the default tree is not meant as well.
-  const tree = folder ?? (crontabs.length > 0 ? undefined : defaultTree);
-  const absolute = (path: string) => process.getBuiltinModule("node:path").resolve(path);
-  return {
-    zone,
-    options: {
-      places: { tree: tree && absolute(tree), crontabs: crontabs.map(absolute) },
-      terms: { hostName: readHostName(), mailTo, sections, findUser: machineUsers() },
-      uid: process.getuid?.() ?? 0,
-    },
-  };
 }
 
 function invalid(rule: string, hint = "rcrond --help"): Problem {

@@ -4,12 +4,13 @@
 import { type KeptOutput, loadSentences, type RunRecord } from "../history/history.ts";
 import { printable, quoted } from "../model/printable.ts";
 import { Problem } from "../model/problem.ts";
-import type { Given } from "./control.ts";
+import type { Given } from "./control-word.ts";
+import { harmless } from "./harmless-output.ts";
 import { localTime } from "./moment.ts";
 import { runInJson, withRecord } from "./open-record.ts";
 import { shortDuration } from "./runs.ts";
+import { print } from "./standard-output.ts";
 import { screen } from "./table.ts";
-import { print } from "./terminal.ts";
 
 const decoder = new TextDecoder();
 
@@ -104,7 +105,7 @@ function outputText(output: KeptOutput | undefined, isTerminal: boolean): string
   const { bytes, leftOut, head, tail } = output;
   const show = (part: Uint8Array) => {
     const text = decoder.decode(part);
-    const safe = isTerminal ? text.replace(/[\x00-\x08\x0b-\x1f\x7f-\x9f]/g, "\ufffd") : text;
+    const safe = isTerminal ? harmless(text) : text;
     return safe === "" || safe.endsWith("\n") ? safe : `${safe}\n`;
   };
   const gap = leftOut > 0 ? `[${leftOut} bytes left out]\n` : "";

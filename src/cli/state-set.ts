@@ -12,8 +12,9 @@ import { nameWriter } from "../model/provenance.ts";
 import { readFileStart } from "../system/files.ts";
 import { findProcess } from "../system/other-processes.ts";
 import { Syslog } from "../system/syslog.ts";
-import type { Given } from "./control.ts";
-import { print, say } from "./terminal.ts";
+import type { Given } from "./control-word.ts";
+import { print } from "./standard-output.ts";
+import { say } from "./terminal.ts";
 import { readWritersConf } from "./writers-conf.ts";
 
 const logWaitMs = 200;

@@ -20,8 +20,9 @@ import { writerProcesses } from "../model/provenance.ts";
 import type { Verdict } from "../model/state.ts";
 import { modifiedAtMs } from "../system/files.ts";
 import { lifeOf } from "../system/other-processes.ts";
-import type { Given } from "./control.ts";
-import { print, say } from "./terminal.ts";
+import type { Given } from "./control-word.ts";
+import { print } from "./standard-output.ts";
+import { say } from "./terminal.ts";
 
 /**
  * Shows the state, or answers `--is`.

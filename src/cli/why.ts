@@ -1,14 +1,19 @@
 /**
  * `rcronctl why`: what became of a tick, and why.
  */
-import { loadSentences } from "../history/history.ts";
+import { loadSentences, type RunRecord } from "../history/history.ts";
+import type { NextFacts } from "../model/control-message.ts";
 import { nearestWord } from "../model/nearest-word.ts";
 import { printable, quoted } from "../model/printable.ts";
 import { Problem } from "../model/problem.ts";
-import type { Given } from "./control.ts";
+import { askForMore } from "./ask-daemon.ts";
+import { never } from "./coming-ticks.ts";
+import type { Given } from "./control-word.ts";
+import { harmlessLine } from "./harmless-output.ts";
 import { momentRule, parseMoment, shortTime } from "./moment.ts";
 import { instant, runInJson, withRecord } from "./open-record.ts";
-import { failed, print } from "./terminal.ts";
+import { print } from "./standard-output.ts";
+import { failed } from "./terminal.ts";
 
 const minuteMs = 60_000;
 /** Between a tick and its record: splay, waiting for an earlier run, and a clock that was corrected meanwhile. */
@@ -34,8 +39,14 @@ export async function explainWhy({ options, words }: Given): Promise<number | Pr
   }
   const tickMs = moment === undefined ? undefined : moment - (moment % minuteMs);
   const { explainTick } = await loadSentences();
+  const next = (await askForMore(options, { ask: "next", job, count: 1 }))?.result.jobs[0];
   return withRecord(options, async ({ ask }) => {
     const newest = ask.lastBefore(job, Number.MAX_SAFE_INTEGER);
+    if (newest === undefined && next !== undefined) {
+      const sentences = [`nothing is recorded of ${job}`];
+      await tell({ job, tickMs: undefined, isSuccess: false, sentences, found: [], next, nowMs }, options);
+      return failed;
+    }
     if (newest === undefined) {
       const near = nearestWord(job, ask.jobNames());
       return new Problem("not-found", `nothing is recorded of a job named ${quoted(job)}`, {
@@ -58,20 +69,48 @@ export async function explainWhy({ options, words }: Given): Promise<number | Pr
       nowMs,
       showTime: (ms) => shortTime(ms, nowMs),
     });
-    const text = options["json"]
-      ? `${JSON.stringify(
-          {
-            job,
-            tick: instant(tickMs ?? newest.tickMs),
-            succeeded: answer.isSuccess,
-            sentences: answer.sentences,
-            runs: found.map(runInJson),
-          },
-          undefined,
-          2,
-        )}\n`
-      : answer.sentences.map((sentence) => `${printable(sentence).replaceAll('\\"', '"')}\n`).join("");
-    await print(text);
-    return answer.isSuccess ? 0 : failed;
+    const { isSuccess, sentences } = answer;
+    await tell({ job, tickMs: tickMs ?? newest.tickMs, isSuccess, sentences, found, next, nowMs }, options);
+    return isSuccess ? 0 : failed;
   });
+}
+
+/** What is told of a tick. */
+interface Told {
+  readonly job: string;
+  readonly tickMs: number | undefined;
+  readonly isSuccess: boolean;
+  readonly sentences: readonly string[];
+  /** The runs of that minute. */
+  readonly found: readonly RunRecord[];
+  /** What the daemon says of the next one. */
+  readonly next: NextFacts | undefined;
+  readonly nowMs: number;
+}
+
+async function tell(told: Told, { json }: Given["options"]): Promise<void> {
+  const { job, tickMs, isSuccess, sentences, found, next, nowMs } = told;
+  if (json) {
+    const object = {
+      job,
+      tick: instant(tickMs),
+      succeeded: isSuccess,
+      sentences,
+      runs: found.map(runInJson),
+      next: instant(next?.nextMs[0]),
+      but: next?.but ?? null,
+    };
+    await print(`${JSON.stringify(object, undefined, 2)}\n`);
+    return;
+  }
+  const lines = [...sentences, ...(next === undefined ? [] : [nextInWords(next, nowMs)])];
+  await print(lines.map(harmlessLine).join(""));
+}
+
+/** `it is due next at 03:00, but paused until 06:00 by root`. */
+function nextInWords(next: NextFacts, nowMs: number): string {
+  const [atMs] = next.nextMs;
+  const when =
+    atMs === undefined ? `it is due next: ${never(next)}` : `it is due next at ${shortTime(atMs, nowMs)}`;
+  return next.but === undefined ? when : `${when}, but ${next.but}`;
 }

@@ -3,7 +3,7 @@
  */
 import { confDefaults, defaultConfPath } from "../gate/gate.ts";
 import { optionOf, type RuleKey, ruleGroups, ruleKeys, ruleOf } from "../model/rule-table.ts";
-import { print } from "./terminal.ts";
+import { print } from "./standard-output.ts";
 import { version } from "./version.ts";
 
 const columns = 80;

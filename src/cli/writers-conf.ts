@@ -5,7 +5,7 @@
 import { type Conf, defaultConfPath, loadConf, parseConf } from "../gate/gate.ts";
 import { Problem } from "../model/problem.ts";
 import { readFileStart } from "../system/files.ts";
-import type { Given } from "./control.ts";
+import type { Given } from "./control-word.ts";
 
 /** As far as rcron.conf could be understood. */
 export interface WritersConf {

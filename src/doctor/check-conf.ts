@@ -33,6 +33,7 @@ export function checkConf(
   machine: Machine,
   exam: Examination,
   named: string | undefined,
+  daemonProblem: Problem | undefined,
 ): ExaminedConf | undefined {
   const path = named ?? defaultConfPath;
   const shown = printable(path);
@@ -58,6 +59,7 @@ export function checkConf(
   const sections = parseJobSections(parsed.conf.sections, shown);
   const wrong = sections instanceof Problem ? sections : proveJobSections(sections);
   if (wrong !== undefined) refuse(exam, wrong, shown, "jobs are refused on the active machine");
+  if (daemonProblem !== undefined) refuse(exam, daemonProblem, shown, "rcrond does not start");
   // Whoever looks may have a configuration of his own.
   const own = named === undefined ? [] : [machine.uid];
   const weak = weaknesses(machine, path, own);
@@ -69,7 +71,7 @@ export function checkConf(
       advice,
     );
   }
-  if (parsed.warnings.length + weak.length === 0 && wrong === undefined)
+  if (parsed.warnings.length + weak.length === 0 && (wrong ?? daemonProblem) === undefined)
     exam.fine("rcron-conf", `${shown}: well-formed, only root can change it`);
   return { conf: parsed.conf, path: shown };
 }

@@ -5,6 +5,8 @@
  * The checks ask a {@link Machine} and say what they see to an {@link Examination}. They are conservative: what can't be
  * known is told as not looked at, and no finding is a guess.
  */
+
+import type { Problem } from "../model/problem.ts";
 import { checkConf, checkDefaults, checkWitnesses, type Surroundings } from "./check-conf.ts";
 import { checkCrontabs } from "./check-crontabs.ts";
 import { checkDaemons, checkKeepalivedRuns, checkNames } from "./check-daemons.ts";
@@ -28,15 +30,17 @@ export { thisMachine } from "./this-machine.ts";
 export interface ExamineOptions {
   /** The path given with `--conf`; undefined for the default one. */
   readonly conf: string | undefined;
+  /** What is wrong with the section that is rcrond's. */
+  readonly daemonProblem?: Problem | undefined;
 }
 
 /** Examines a machine. Never throws for what it finds there. */
-export function examine(machine: Machine, { conf: named }: ExamineOptions): Report {
+export function examine(machine: Machine, { conf: named, daemonProblem }: ExamineOptions): Report {
   const exam = new Examination();
   if (machine.uid !== 0) {
     exam.unseen("root", "whatever only root may see: run it as root for the whole picture");
   }
-  const examined = checkConf(machine, exam, named);
+  const examined = checkConf(machine, exam, named, daemonProblem);
   const keepalived = findKeepalived(machine);
   const election = isRefusal(keepalived.conf) ? undefined : readElection(keepalived.conf);
   const electors = findElectors(machine, keepalived, election);

@@ -1,6 +1,6 @@
 /**
  * rcron.conf: its keys, their defaults, and the parser of its top level. model/setting-lines.ts says how a line is
- * written, model/job-sections.ts reads what stands behind the first `[job …]`.
+ * written, model/job-sections.ts reads what stands behind the first `[job …]`, daemon-conf.ts what stands in `[daemon]`.
  *
  * The parser is pure and total: text in, a configuration or a Problem out. What is doubtful but harmless becomes
  * a warning; whatever could make a job run on the wrong machine is a Problem, and then nothing runs.
@@ -10,7 +10,13 @@ import { parseIpAddress } from "../model/ip-address.ts";
 import { nearestWord } from "../model/nearest-word.ts";
 import { quoted } from "../model/printable.ts";
 import { Problem } from "../model/problem.ts";
-import { type Place, readSettings, type SectionText } from "../model/setting-lines.ts";
+import {
+  isDaemonHeader,
+  nextHeader,
+  type Place,
+  readSettings,
+  type SectionText,
+} from "../model/setting-lines.ts";
 import type { State } from "../model/state.ts";
 import { type Facility, facilities, type Level, levels } from "../model/syslog-names.ts";
 import {
@@ -54,8 +60,10 @@ export interface Conf extends RecordConf {
   readonly stopGraceMs: number;
   /** The line that sets a key; a key that is not here has its default. */
   readonly lines: Readonly<Partial<Record<ConfKey, number>>>;
-  /** The sections, unread; undefined where there are none. */
+  /** The sections from the first `[job …]` on, unread; undefined where there is none. `[daemon]` may stand among them. */
   readonly sections: SectionText | undefined;
+  /** Where `[daemon]` is the first section: all sections, unread. */
+  readonly daemon: SectionText | undefined;
 }
 
 /** Whether a job goes on to its end, or is stopped, when its machine is no longer active. */
@@ -106,6 +114,10 @@ export type ConfKey = keyof typeof confDefaults;
 export const sectionKeys =
   "if if_timeout overlap overlap_scope splay jitter timeout grace preserve_status error success retry retry_delay skip_exit output mail_every ping nice user cwd umask env_file";
 
+/** The keys of `[daemon]`, for the same reason and with the same kind of test. */
+export const daemonKeys =
+  "concurrency stop_timeout look_back socket socket_owner socket_group state_folder log";
+
 /**
  * Reads the text of an rcron.conf, up to its sections.
  *
@@ -141,7 +153,7 @@ export function parseConf(text: string, path: string): { conf: Conf; warnings: s
     lines[key] = setting.line;
     values[key] = setting.value;
   }
-  const sections = read.header && sectionsFrom(text, read.header, path);
+  const sections = read.header === undefined ? noSections : sectionsFrom(text, read.header, path);
   if (sections instanceof Problem) return sections;
   const conf = prove(values, lines, path, sections);
   return conf instanceof Problem ? conf : { conf, warnings };
@@ -158,26 +170,45 @@ function unknownKey(written: string, key: string): string {
   if (` ${sectionKeys} `.includes(` ${key} `)) {
     return `${quoted(written)} is a rule for jobs, and must stand below a line [job] or [job NAME]: ignored`;
   }
+  if (` ${daemonKeys} `.includes(` ${key} `)) {
+    return `${quoted(written)} is for rcrond, and must stand below a line [daemon]: ignored`;
+  }
   const near = nearestWord(key, Object.keys(confDefaults));
   return `unknown key ${quoted(written)}: ignored${near ? `; did you mean ${near}?` : ""}`;
 }
 
+type Sections = Pick<Conf, "sections" | "daemon">;
+
+const noSections: Sections = { sections: undefined, daemon: undefined };
+
 /**
  * What stands from the first header on. The headers are read where a job runs; the first one is looked at here, because
  * below the `[default]` of a configuration from elsewhere a state file could be named, which would be passed over.
+ *
+ * A `[daemon]` that comes first is passed over, unread: where it stands alone, a run must not be taken for one that has
+ * rules to read.
  */
-function sectionsFrom(text: string, { at, line }: Place, path: string): SectionText | Problem {
-  const rest = text.slice(at).trimStart();
-  const isJob = rest.slice(0, 4).toLowerCase() === "[job" && "] \t".includes(rest.charAt(4) || "-");
-  if (isJob) return { text: rest, fromLine: line };
-  return new Problem(
-    "invalid",
-    `sections must be [job] or [job NAME]: got ${quoted(rest.split("\n", 1)[0]?.trim() ?? "")}`,
-    {
-      where: `${path}:${line}`,
-      hint: "remove the line; all other keys stand at the top level",
-    },
-  );
+function sectionsFrom(text: string, first: Place, path: string): Sections | Problem {
+  let daemon: SectionText | undefined;
+  for (let place: Place | undefined = first; place !== undefined; ) {
+    const { at, line }: Place = place;
+    const rest = text.slice(at).trimStart();
+    if (isJobHeader(rest)) return { sections: { text: rest, fromLine: line }, daemon };
+    const header = rest.split("\n", 1)[0]?.trim() ?? "";
+    if (!isDaemonHeader(header)) {
+      const rule = `sections must be [job], [job NAME] or [daemon]: got ${quoted(header)}`;
+      const hint = "remove the line; all other keys stand at the top level";
+      return new Problem("invalid", rule, { where: `${path}:${line}`, hint });
+    }
+    daemon ??= { text: rest, fromLine: line };
+    const end = text.indexOf("\n", at);
+    place = end < 0 ? undefined : nextHeader(text, { at: end + 1, line: line + 1 });
+  }
+  return { sections: undefined, daemon };
+}
+
+function isJobHeader(text: string): boolean {
+  return text.slice(0, 4).toLowerCase() === "[job" && "] \t".includes(text.charAt(4) || "-");
 }
 
 function mustBe(key: string, rule: string, value: string, where: string, hint?: string): Problem {
@@ -192,7 +223,7 @@ function prove(
   values: Readonly<Record<ConfKey, string>>,
   lines: Readonly<Partial<Record<ConfKey, number>>>,
   path: string,
-  sections: SectionText | undefined,
+  sections: Sections,
 ): Conf | Problem {
   const { cluster_name: clusterName, state_file: stateFile, nice_level: nice } = values;
   if (stateFile[0] !== "/") {
@@ -253,7 +284,7 @@ function prove(
     onPassive,
     stopGraceMs,
     lines,
-    sections,
+    ...sections,
   };
 }
 

@@ -12,6 +12,7 @@ import type { Verdict } from "../model/state.ts";
 import { readFileStart } from "../system/files.ts";
 import type { SystemError } from "../system/libc.ts";
 import { type Conf, confSizeLimit, defaultConf, defaultConfPath, parseConf } from "./conf.ts";
+import type { DaemonConf } from "./daemon-conf.ts";
 import { readState, type StateReading, showContent } from "./state-file.ts";
 import { askWitnesses, contradictions, type Testimony } from "./witnesses.ts";
 
@@ -19,12 +20,14 @@ export {
   type Conf,
   type ConfKey,
   confDefaults,
+  daemonKeys,
   defaultConfPath,
   type OnPassive,
   parseConf,
   sectionKeys,
   type Witnesses,
 } from "./conf.ts";
+export type { DaemonConf, DaemonLog } from "./daemon-conf.ts";
 export { formatSize, type LogCommand } from "./record-conf.ts";
 export {
   parseState,
@@ -108,6 +111,15 @@ export async function readJobSections({ conf, path }: LoadedConf): Promise<JobSe
   const { parseJobSections, proveJobSections } = await import("../model/job-sections.ts");
   const sections = parseJobSections(conf.sections, path);
   return sections instanceof Problem ? sections : (proveJobSections(sections) ?? sections);
+}
+
+/** The section `[daemon]`; without one, its defaults. @returns the Problem (`invalid`) for which rcrond must not start */
+export async function readDaemonConf({
+  conf,
+  path,
+}: Pick<LoadedConf, "conf" | "path">): Promise<DaemonConf | Problem> {
+  const { proveDaemonConf } = await import("./daemon-conf.ts");
+  return proveDaemonConf(conf, path);
 }
 
 function decode(bytes: Uint8Array, path: string): string | Problem {

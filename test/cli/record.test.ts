@@ -204,6 +204,13 @@ report  skipped  never                       never
         { state: "succeeded", why: null, count: 1 },
         { state: "failed", why: null, count: 1 },
       ],
+      schedule: null,
+      next: null,
+      pausedUntil: null,
+      waiting: null,
+      followsCluster: null,
+      where: null,
+      description: null,
     });
   });
 });
@@ -228,7 +235,8 @@ describe("rcronctl why", () => {
     expect((await ctl(folder, "why", "a", "b")).exitCode).toBe(2);
     expect((await ctl(folder, "why", "backup", "--at", "25:00")).exitCode).toBe(2);
     const { stdout } = await ctl(folder, "why", "backup", "--json");
-    expect(Object.keys(JSON.parse(stdout))).toEqual(["job", "tick", "succeeded", "sentences", "runs"]);
+    const keys = ["job", "tick", "succeeded", "sentences", "runs", "next", "but"];
+    expect(Object.keys(JSON.parse(stdout))).toEqual(keys);
   });
 });
 

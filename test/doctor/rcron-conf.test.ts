@@ -1,6 +1,7 @@
 /** The doctor on rcron.conf: its syntax, who could change it, its defaults and its witnesses. */
 import { describe, expect, test } from "bun:test";
 import { examine } from "../../src/doctor/doctor.ts";
+import { Problem } from "../../src/model/problem.ts";
 import { confPath, healthyMachine } from "./fake-machine.ts";
 import { testRows } from "./planted.ts";
 
@@ -239,5 +240,22 @@ describe("witnesses", () => {
           .edit(confPath, "\tadvert_int 1\n", address),
       "warning state-doubt /var/run/rcron.state | look where the address is: ip addr",
     ],
+  ]);
+});
+
+test("what is wrong with the section of rcrond is told, with what comes of it", () => {
+  const daemonProblem = new Problem("invalid", 'unknown key "concurency"', {
+    where: `${c}:5`,
+    hint: "did you mean concurrency?",
+  });
+  const { findings } = examine(healthyMachine(), { conf: undefined, daemonProblem });
+  expect(findings.filter(({ check }) => check === "rcron-conf")).toEqual([
+    {
+      severity: "error",
+      check: "rcron-conf",
+      where: `${c}:5`,
+      what: 'unknown key "concurency": rcrond does not start',
+      advice: "did you mean concurrency?",
+    },
   ]);
 });

@@ -8,6 +8,7 @@ import { etc, run } from "../support/private-host.ts";
 
 const scripts = [
   "rcron.init",
+  "rcrond.init",
   "pacemaker/rcron",
   "heartbeat/rcron",
   ...["keepalived", "ucarp"].flatMap((folder) =>
@@ -19,6 +20,7 @@ const scripts = [
 const others = [
   "rcron.conf.example",
   "rcron-state.service",
+  "rcrond.service",
   "rcron.tmpfiles.conf",
   "keepalived/two-machines.conf",
   "keepalived/three-machines.conf",
@@ -46,7 +48,7 @@ describe("etc/", () => {
     const text = readFileSync(join(etc, file), "utf8");
     const lines = text.split("\n");
     const end = lines.findIndex((line) => !line.startsWith("#"));
-    const opening = lines.slice(0, file === "rcron.init" ? 30 : end).join("\n");
+    const opening = lines.slice(0, file.endsWith(".init") ? 30 : end).join("\n");
     expect(opening).toMatch(/^# Goes to: {2}\/(etc|usr\/lib\/ocf)\//m);
     expect(opening).toMatch(/^# (Check|By hand): /m);
   });

@@ -108,6 +108,7 @@ describe("parseConf()", () => {
         mailPasswordFile: undefined,
         lines: {},
         sections: undefined,
+        daemon: undefined,
       },
       warnings: [],
     });
@@ -186,6 +187,33 @@ describe("parseConf()", () => {
       lines: { cluster_name: 1 },
       sections: { text: "[Job]\ntimeout = 5m\n[job x]\n", fromLine: 3 },
     });
+  });
+
+  test.each([
+    ["alone", "[daemon]\nlog = both\n", undefined],
+    ["alone, with a line that is none", "nice_level = 5\n[Daemon]\nnonsense\n", undefined],
+    ["before the rules", "[daemon]\nlog = both\n # x\n [job x]\ntimeout = 5m\n", "[job x]\ntimeout = 5m\n"],
+    ["twice before the rules", "[daemon]\n[daemon]\n[job]", "[job]"],
+    ["behind the rules", "[job]\n[daemon]\nlog = both\n", "[job]\n[daemon]\nlog = both\n"],
+  ])("[daemon] %s: is left to rcrond, and a job has no rules but those of [job]", (_, text, rules) => {
+    expect(proven(text).sections?.text).toBe(rules);
+  });
+
+  test.each(["[daemon x]", "[daemons]", "[ daemon ]", "[daemon] # x", "[x]", "[daemon"])(
+    "%s is no section, also behind [daemon]",
+    (header) => {
+      for (const before of ["", "[daemon]\n"]) {
+        const parsed = parseConf(`${before}${header}\n`, "f");
+        expect(parsed).toHaveProperty("code", "invalid");
+        expect(parsed).toHaveProperty("where", `f:${before === "" ? 1 : 2}`);
+      }
+    },
+  );
+
+  test("a key of rcrond at the top level is told where it belongs", () => {
+    expect(parseConf("concurrency = 5\n", "f")).toHaveProperty("warnings", [
+      'f:1: "concurrency" is for rcrond, and must stand below a line [daemon]: ignored',
+    ]);
   });
 
   test("knows the keys of sections, to tell one at the top level", () => {

@@ -1,4 +1,4 @@
-/** What bash, zsh and fish offer behind `rcron` and `rcronctl`: asked of the real shells. */
+/** What bash, zsh and fish offer behind `rcron`, `rcronctl` and `rcrond`: asked of the real shells. */
 import { afterAll, expect, setDefaultTimeout, test } from "bun:test";
 import { copyFileSync, mkdirSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
@@ -6,7 +6,7 @@ import { placedFiles } from "../../bin/package/places.ts";
 import { optionOf, ruleKeys, ruleOf } from "../../src/model/rule-table.ts";
 import { describeWith } from "../support/debian.ts";
 import { project, run, temporaryFolder } from "../support/program.ts";
-import { controlVocabulary, prefixOptions } from "./vocabulary.ts";
+import { controlVocabulary, prefixOptions, schedulerOptions } from "./vocabulary.ts";
 
 setDefaultTimeout(60_000);
 
@@ -88,6 +88,7 @@ async function ask(shell: Shell, lines: readonly string[]): Promise<Map<string, 
 }
 
 const options = await prefixOptions();
+const daemonOptions = await schedulerOptions();
 const vocabulary = await controlVocabulary();
 /** The rules that have fixed words, and those words. */
 const worded = ruleKeys.flatMap((key): [string, readonly string[]][] => {
@@ -100,7 +101,12 @@ const allRules = ruleKeys
   .join(" ");
 const rows: readonly [line: string, offers: readonly string[]][] = [
   ["rcronctl ", [...new Set([...vocabulary.keys()].map((word) => word.split(" ")[0] ?? ""))].filter(Boolean)],
-  ["rcronctl st", ["state"]],
+  ["rcronctl st", ["state", "status", "stop"]],
+  ["rcronctl pause al", ["all"]],
+  ["rcronctl resume al", ["all"]],
+  ["rcronctl pause x --for ", ["1d", "1h", "2h", "30m"]],
+  ["rcronctl next --cron-dir some", ["some.file"]],
+  ["rcronctl status --socket=some", ["some.file"]],
   ...[...vocabulary].map(([word, its]): [string, readonly string[]] => [
     word === "" ? "rcronctl --" : `rcronctl ${word} --`,
     its,
@@ -115,6 +121,16 @@ const rows: readonly [line: string, offers: readonly string[]][] = [
   ["rcronctl state set --event STO", ["STOP"]],
   ["rcronctl state set --writer roo", ["root"]],
   ["rcronctl follow RCRON some", ["some.file"]],
+  ["rcrond --", daemonOptions],
+  ["rcrond --ch", ["--check"]],
+  ["rcrond --check --", daemonOptions.filter((option) => option !== "--check" && option !== "--next")],
+  ["rcrond --crontab some", ["some.file"]],
+  ["rcrond --conf=some", ["some.file"]],
+  [`rcrond --cron-dir ${scratch.path}/her`, ["here"]],
+  [`rcrond --check ${scratch.path}/her`, ["here"]],
+  ["rcrond --check some", []],
+  ["rcrond --timezone Europe/Berl", ["Europe/Berlin"]],
+  ["rcrond --mailto ", []],
   ["rcron --", options],
   ["rcron --conf x --", options.filter((option) => option !== "--as")],
   ["rcron --conf some", ["some.file"]],

@@ -210,12 +210,12 @@ for face in rcron rcrond rcronctl; do $face --version; done >versions
 find /etc/systemd/system -name 'rcron*' -printf '%p\\n' >enabled
 ls /etc/rc2.d >order
 ls /run/rcron.state >seeded 2>&1 || :
-systemd-analyze verify --man=no rcron-state.service rcron.service >unit 2>&1; echo $? >>unit
+systemd-analyze verify --man=no rcron-state.service rcron.service rcrond.service >unit 2>&1; echo $? >>unit
 mkdir /run/generated
 SYSTEMD_LOG_TARGET=console /lib/systemd/system-generators/systemd-sysv-generator /run/generated /run/generated /run/generated 2>/dev/null
 find /run/generated -name 'rcron*' >generated
 rm -r /run/generated
-man -w rcron rcronctl rcron.conf >manuals 2>&1 || :
+man -w rcron rcronctl rcrond rcron.conf >manuals 2>&1 || :
 
 sed -i -e 's/^default_state = active/#&/' -e 's/^#default_state = passive/default_state = passive/' /etc/rcron/rcron.conf
 invoke-rc.d rcron start >said-start 2>&1
@@ -226,6 +226,12 @@ ${runCrontab("rcron echo first")}
 ${runCrontab("rcron --overlap skip --timeout 1m echo second")}
 stat -c '%a %U %n' /var/lib/rcron /var/lib/rcron/journal /run/rcron/locks >record-made
 status_of rcronctl why echo >why 2>&1
+
+# In rcrond's place, as the process table and the init script know it.
+cp /bin/sleep /mnt/rcrond
+/mnt/rcrond 600 &
+echo $! >/run/rcrond.pid
+update-rc.d rcrond enable # under systemd too
 
 systemctl disable rcron-state.service 2>/dev/null
 word() { stat -c '%i %.Y' /run/rcron.state; cat /run/rcron.state; }
@@ -240,15 +246,18 @@ ls /etc/rcron >conf-folder
 dpkg-query -W -f '\${Version} \${db:Status-Status}' rcron >now-installed
 find /etc/systemd/system -name 'rcron*' -printf '%p\\n' >enabled-after
 word >word-after
+runs rcrond >rcrond-upgraded
+ls /etc/rc2.d >order-upgraded
 
 echo '0 3 * * * rcron nightly' | crontab -
 dpkg -r rcron >said-remove 2>&1
+runs rcrond >rcrond-removed
 find /usr /lib/systemd -name '*rcron*' >left-by-remove
-stat -c %a /etc/init.d/rcron >init-removed
+stat -c %a /etc/init.d/rcron /etc/init.d/rcrond >init-removed
 ls /var/lib/rcron >record-removed
 status_of rcron --version >gone 2>&1
 dpkg --force-confold -i ${third} </dev/null >said-again 2>&1
-stat -c %a /etc/init.d/rcron >init-again
+stat -c %a /etc/init.d/rcron /etc/init.d/rcrond >init-again
 word >word-again
 rcronctl runs --all --json >runs-again
 
@@ -284,6 +293,22 @@ describeOnPrivateHost(
       expect(await file("enabled")).toBe("/etc/systemd/system/multi-user.target.wants/rcron-state.service\n");
       expect(await file("unit")).toBe("0\n");
       expect(await file("generated")).toBe(""); // no second unit from the init script
+    });
+
+    test("leaves rcrond to who wants it: an upgrade neither starts nor stops it, and says that the old one goes on; a removal ends it", async () => {
+      expect(await file("order")).not.toMatch(/^S\d\drcrond$/m);
+      expect(await file("order")).toMatch(/^K\d\drcrond$/m);
+      expect(await file("order-upgraded")).toMatch(/^S\d\drcrond$/m);
+      expect(await file("said-install")).not.toContain("rcrond");
+      expect(await file("said-upgrade")).toContain("rcron: rcrond goes on as the version of before");
+      expect(await file("rcrond-upgraded")).toBe("1\n");
+      expect(await file("rcrond-removed")).toBe("0\n");
+    });
+
+    test("man finds every page", async () => {
+      expect((await file("manuals")).replace(/^.*\//gm, "")).toBe(
+        "rcron.8.gz\nrcronctl.8.gz\nrcrond.8.gz\nrcron.conf.5.gz\n",
+      );
     });
 
     test("decides nothing: no word is written, and the operator is told to", async () => {
@@ -334,17 +359,19 @@ describeOnPrivateHost(
       expect(await file("now-installed")).toBe(`${version}-3 installed`);
     });
 
-    test("no upgrade touches the word, or enables what was disabled", async () => {
+    test("no upgrade touches the word, enables what was disabled, or disables what was enabled", async () => {
       expect(await file("word-before")).toContain("\nactive\n");
       expect(await file("word-after")).toBe(await file("word-before"));
       expect(await file("word-again")).toBe(await file("word-before"));
-      expect(await file("enabled-after")).toBe("");
+      expect(await file("enabled-after")).toBe(
+        "/etc/systemd/system/multi-user.target.wants/rcrond.service\n",
+      );
     });
 
-    test("a removal keeps configuration, rests the init script, and names the crontabs that still want rcron", async () => {
+    test("a removal keeps configuration, rests the init scripts, and names the crontabs that still want rcron", async () => {
       expect(await file("left-by-remove")).toBe("");
-      expect(await file("init-removed")).toBe("644\n");
-      expect(await file("init-again")).toBe("755\n");
+      expect(await file("init-removed")).toBe("644\n644\n");
+      expect(await file("init-again")).toBe("755\n755\n");
       expect(await file("said-remove")).toContain("    /var/spool/cron/crontabs/root\n");
       expect(await file("gone")).toEndWith("127\n");
     });

@@ -2,10 +2,11 @@
 import { describe, expect, test } from "bun:test";
 import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
+import { daemonDefaults } from "../../src/gate/daemon-conf.ts";
 import { confDefaults } from "../../src/gate/gate.ts";
 import { describeWith } from "../support/debian.ts";
 import { project, run } from "../support/program.ts";
-import { controlVocabulary, prefixOptions } from "./vocabulary.ts";
+import { controlVocabulary, prefixOptions, schedulerOptions } from "./vocabulary.ts";
 
 const folder = join(project, "docs/man");
 const pages = readdirSync(folder);
@@ -39,14 +40,22 @@ describeWith("groff", ["groff"], () => {
 
 describe("rcron.conf(5)", () => {
   const page = sourceOf("rcron.conf.5");
-  const keys = sectionOf(page, ".Sh KEYS");
+  const parts = [
+    { heading: "KEYS", defaults: confDefaults },
+    { heading: "THE SCHEDULER", defaults: daemonDefaults },
+  ];
 
-  test("has every key, and no other", () => {
-    const documented = [...keys.matchAll(/^\.It Cm ([a-z_]+)$/gm)].map(([, key]) => key);
-    expect(documented.sort()).toEqual(Object.keys(confDefaults).sort());
+  test.each(parts)("has every key under $heading, and no other", ({ heading, defaults }) => {
+    const documented = [...sectionOf(page, `.Sh ${heading}`).matchAll(/^\.It Cm ([a-z_]+)$/gm)];
+    expect(documented.map(([, key]) => key).sort()).toEqual(Object.keys(defaults).sort());
   });
 
-  test.each(Object.entries(confDefaults))("tells the default of %s: %s", (key, value) => {
+  test.each(
+    parts.flatMap(({ heading, defaults }) =>
+      Object.entries(defaults).map(([key, value]) => ({ heading, key, value })),
+    ),
+  )("tells the default of $key: $value", ({ heading, key, value }) => {
+    const keys = sectionOf(page, `.Sh ${heading}`);
     const [, about = ""] = new RegExp(`^\\.It Cm ${key}\n([\\s\\S]*?)^\\.(?:It|El)`, "m").exec(keys) ?? [];
     expect(/^Default:\n\.\S+ (.*)$/m.exec(about)?.[1]).toBe(value);
   });
@@ -84,6 +93,26 @@ describe("rcron(8)", () => {
   test("has the exit statuses", () => {
     const statuses = sectionOf(page, ".Sh EXIT STATUS");
     for (const status of ["128+N", "0", "125", "126", "127"]) expect(statuses).toContain(`\n.It ${status}\n`);
+  });
+});
+
+describe("rcrond(8)", () => {
+  const page = sourceOf("rcrond.8");
+
+  test("has every option of rcrond --help, and no other", async () => {
+    expect(optionsIn(page)).toEqual(await schedulerOptions());
+  });
+
+  test("has every variable that a job finds", () => {
+    const source = readFileSync(join(project, "src/model/job.ts"), "utf8");
+    for (const [variable] of source.matchAll(/RCRON_[A-Z_]+/g))
+      expect(page).toContain(`\n.It Ev ${variable}\n`);
+  });
+
+  test("has the signals and the exit statuses", () => {
+    for (const signal of ["HUP", "TERM, INT", "KILL"])
+      expect(sectionOf(page, ".Sh SIGNALS")).toContain(`\n.It ${signal}\n`);
+    for (const status of [0, 1, 2]) expect(sectionOf(page, ".Sh EXIT STATUS")).toContain(`\n.It ${status}\n`);
   });
 });
 

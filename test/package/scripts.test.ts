@@ -9,7 +9,10 @@ const scripts = [
   "etc/install.sh",
   ...["preinst", "postinst", "prerm", "postrm"].map((name) => `etc/debian/${name}`),
 ];
-const bashFiles = ["etc/completion/rcron.bash", "etc/completion/rcronctl.bash", "test/package/complete.bash"];
+const bashFiles = [
+  ...["rcron", "rcronctl", "rcrond"].map((face) => `etc/completion/${face}.bash`),
+  "test/package/complete.bash",
+];
 
 describeWith("shellcheck", ["shellcheck"], () => {
   test.each([...scripts.map((script) => [script, "sh"]), ...bashFiles.map((file) => [file, "bash"])])(

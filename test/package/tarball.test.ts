@@ -66,6 +66,11 @@ describeWith("the tarball", packagingNeeds, () => {
     expect(stdout).toBe("");
     const unit = readFileSync(join(place.path, "opt/rcron/lib/systemd/system/rcron-state.service"), "utf8");
     expect(unit).toContain("\nExecStart=/opt/rcron/bin/rcron --generate\n");
+    const scheduler = readFileSync(join(place.path, "opt/rcron/lib/systemd/system/rcrond.service"), "utf8");
+    expect(scheduler).toContain("\nExecStart=/opt/rcron/bin/rcrond $RCROND_OPTIONS\n");
+    expect(readFileSync(join(place.path, "etc/init.d/rcrond"), "utf8")).toContain(
+      "\nRCROND=/opt/rcron/bin/rcrond\n",
+    );
   });
 
   test("installed again, it replaces a program, keeps a changed configuration and says so, and renews an unchanged one", async () => {

@@ -15,6 +15,11 @@ export async function prefixOptions(): Promise<string[]> {
   return optionsIn(await helpOf("rcron")).sort();
 }
 
+/** The options of `rcrond`. */
+export async function schedulerOptions(): Promise<string[]> {
+  return optionsIn(await helpOf("rcrond")).sort();
+}
+
 /** The words of `rcronctl`, such as `state set`, and the options of each. */
 export async function controlVocabulary(): Promise<Vocabulary> {
   const help = await helpOf("rcronctl");

@@ -1,0 +1,62 @@
+/**
+ * Where the scheduler's lines go: to syslog, to standard error, or both (`log` of the section `[daemon]`). A person who
+ * started it in a terminal sees them in any case.
+ */
+import type { Conf, DaemonConf } from "../gate/gate.ts";
+import { printable } from "../model/printable.ts";
+import type { Problem } from "../model/problem.ts";
+import type { Level } from "../model/syslog-names.ts";
+import { Syslog } from "../system/syslog.ts";
+import { say } from "./terminal.ts";
+
+/** A thousand jobs that start in one second have a line each. */
+const queueLimit = 10_000;
+
+/** The log of one daemon. Nothing here waits or throws. */
+export class DaemonLog {
+  readonly #syslog: Syslog;
+  #conf: Pick<Conf, "syslogFacility" | "syslogLevel">;
+  #where: DaemonConf["log"];
+  readonly #isWatched: boolean;
+
+  constructor(conf: Pick<Conf, "syslogFacility" | "syslogLevel">, where: DaemonConf["log"]) {
+    this.#conf = conf;
+    this.#where = where;
+    this.#isWatched = process.getBuiltinModule("node:tty").isatty(2);
+    this.#syslog = new Syslog({ ident: "rcrond", pid: process.pid, queueLimit });
+  }
+
+  /** From now on as another configuration says. */
+  change(conf: Pick<Conf, "syslogFacility" | "syslogLevel">, where: DaemonConf["log"]): void {
+    this.#conf = conf;
+    this.#where = where;
+  }
+
+  /** True while more lines wait than is good. */
+  get isBusy(): boolean {
+    return this.#syslog.isBusy;
+  }
+
+  /** In the course of things. */
+  info(line: string): void {
+    this.#write(this.#conf.syslogLevel, line);
+  }
+
+  warn(sentence: string): void {
+    this.#write("LOG_WARNING", `warning: ${printable(sentence)}`);
+  }
+
+  problem({ message, hint }: Problem): void {
+    this.#write("LOG_ERR", printable(hint === undefined ? message : `${message} (${hint})`));
+  }
+
+  /** Sends what waits. @param waitMs how long a log that takes nothing is waited for */
+  async close(waitMs: number): Promise<void> {
+    await this.#syslog.close(waitMs);
+  }
+
+  #write(level: Level, line: string): void {
+    if (this.#where !== "stderr") this.#syslog.log(this.#conf.syslogFacility, level, line);
+    if (this.#where !== "syslog" || this.#isWatched) say("rcrond", line);
+  }
+}

@@ -1,0 +1,82 @@
+/**
+ * Whose jobs, and in whose time: what the options of `rcrond` name, with the defaults of what they leave open.
+ */
+import { loadConf, readJobSections } from "../gate/gate.ts";
+import { defaultMailTo, defaultTree, JobTree, machineUsers, type TreeOptions } from "../jobs/jobs.ts";
+import type { NextFacts } from "../model/control-message.ts";
+import { nearestWord } from "../model/nearest-word.ts";
+import { isMailAddress } from "../model/output-rule.ts";
+import { quoted } from "../model/printable.ts";
+import { Problem } from "../model/problem.ts";
+import type { Zone } from "../model/schedule.ts";
+import { findZone, nextFacts } from "../schedule/schedule.ts";
+import { readHostName } from "../system/host-name.ts";
+import { readMachineZone } from "../system/zone.ts";
+
+/** What names the jobs; undefined for what was not said. */
+export interface NamedPlaces {
+  /** The tree of job files. */
+  readonly tree: string | undefined;
+  /** Crontabs and folders of them. With some, the default tree is not meant as well. */
+  readonly crontabs: readonly string[];
+  readonly zoneName: string | undefined;
+  readonly mailTo: string | undefined;
+  /** rcron.conf's path. */
+  readonly conf: string | undefined;
+}
+
+/** Where the jobs are and what their files leave open, and the machine's zone. */
+export interface JobSource {
+  readonly options: TreeOptions;
+  readonly zone: Zone;
+}
+
+/** @returns the Problem for which they can't be read: a wrong value, a configuration that is broken */
+export async function findJobs(named: NamedPlaces): Promise<JobSource | Problem> {
+  const { zoneName, mailTo = defaultMailTo, crontabs } = named;
+  if (!isMailAddress(mailTo)) {
+    return new Problem("invalid", `--mailto must be an address: got ${quoted(mailTo)}`, {
+      hint: "rcrond --help",
+    });
+  }
+  const zone = findZone(zoneName ?? readMachineZone(process.env["TZ"]).name);
+  if (zone instanceof Problem) return zone;
+  const loaded = loadConf(named.conf);
+  if (loaded instanceof Problem) return loaded;
+  const sections = await readJobSections(loaded);
+  if (sections instanceof Problem) return sections;
+  const tree = named.tree ?? (crontabs.length > 0 ? undefined : defaultTree);
+  const absolute = (path: string) => process.getBuiltinModule("node:path").resolve(path);
+  return {
+    zone,
+    options: {
+      places: { tree: tree && absolute(tree), crontabs: crontabs.map(absolute) },
+      terms: { hostName: readHostName(), mailTo, sections, findUser: machineUsers() },
+      uid: process.getuid?.() ?? 0,
+    },
+  };
+}
+
+/**
+ * What the files say of when jobs are due.
+ * @param name the job that is meant; undefined: all of them
+ * @param count the ticks of each, at most
+ * @returns the Problem `not-found` where there is no such job
+ */
+export async function dueByFiles(
+  { options, zone }: JobSource,
+  name: string | undefined,
+  count: number,
+): Promise<readonly NextFacts[] | Problem> {
+  const tree = new JobTree(options);
+  await tree.look();
+  const { jobs } = tree.set;
+  const nowMs = Date.now();
+  if (name === undefined) return [...jobs.values()].map((job) => nextFacts(job, nowMs, zone, count));
+  const job = jobs.get(name);
+  if (job !== undefined) return [nextFacts(job, nowMs, zone, count)];
+  const near = nearestWord(name, [...jobs.keys()]);
+  return new Problem("not-found", `there is no job named ${quoted(name)}`, {
+    hint: near === undefined ? "rcrond --next lists the jobs" : `did you mean ${near}?`,
+  });
+}

@@ -1,0 +1,344 @@
+/**
+ * `rcrond` at work: the parts list of the scheduler, and what its signals do.
+ *
+ * SIGHUP reads configuration and jobs again. SIGTERM or SIGINT ends it: nothing is started any more, what goes on is waited for
+ * (`stop_timeout`) and then ended; the second one ends it at once.
+ */
+import { answerRequest, Daemon, type KnownJobs, TickBook } from "../daemon/daemon.ts";
+import { loadHosting } from "../execute/execute.ts";
+import { type DaemonConf, type LoadedConf, loadConf, readDaemonConf } from "../gate/gate.ts";
+import { historyFolder } from "../history/history.ts";
+import { type BrokenFile, type JobChange, type JobSet, type JobWatch, watchJobs } from "../jobs/jobs.ts";
+import { printable } from "../model/printable.ts";
+import { Problem } from "../model/problem.ts";
+import { readBootId } from "../system/boot.ts";
+import { listenForControl } from "../system/control-socket.ts";
+import { readHostName } from "../system/host-name.ts";
+import { holdFile } from "../system/lock.ts";
+import type { Peer } from "../system/peer.ts";
+import { type ServiceManager, serviceManager } from "../system/sd-notify.ts";
+import { longTimer } from "../system/timers.ts";
+import { findGroup, findUser } from "../system/users.ts";
+import { ownSocket } from "./ask-daemon.ts";
+import { baseEnvironment } from "./daemon-environment.ts";
+import { daemonGate } from "./daemon-gate.ts";
+import { DaemonLog } from "./daemon-log.ts";
+import { findJobs, type JobSource, type NamedPlaces } from "./find-jobs.ts";
+import { ScheduledRuns } from "./scheduled-run.ts";
+import { complain, say } from "./terminal.ts";
+import { version } from "./version.ts";
+
+/** How long a log that takes nothing is waited for at the end. */
+const lastLogMs = 1000;
+/** Of many changed jobs the first ones are named in the log. */
+const namedJobs = 5;
+
+/**
+ * Runs until it is ended.
+ * @returns the exit status 0, also where another one is at work already; or the Problem for which it can't begin
+ */
+export async function runDaemon(named: NamedPlaces, source: JobSource): Promise<number | Problem> {
+  const loaded = loadConf(named.conf);
+  if (loaded instanceof Problem) return loaded;
+  const daemonConf = await readDaemonConf(loaded);
+  if (daemonConf instanceof Problem) return daemonConf;
+  const stateFolder = daemonConf.stateFolder ?? usualStateFolder();
+  if (stateFolder === undefined) {
+    return new Problem("not-found", "there is no home to keep the daemon's state in", {
+      hint: "set state_folder in the section [daemon] of rcron.conf",
+    });
+  }
+  const lockPath = `${stateFolder}/rcrond.lock`;
+  const lock = holdFile(lockPath);
+  if (lock === "taken") {
+    // Started from cron each minute: the one that is at work goes on, and nobody wants a mail about it.
+    if (process.getBuiltinModule("node:tty").isatty(2)) {
+      say("rcrond", "another one is at work already: rcronctl status");
+    }
+    return 0;
+  }
+  if ("code" in lock) {
+    return new Problem("denied", `the lock must be one that can be held: ${lock.text}`, {
+      where: printable(lockPath),
+      hint: "another folder can be named by state_folder in the section [daemon] of rcron.conf",
+    });
+  }
+  lock.write(`${process.pid}\n`);
+  try {
+    return await new Scheduler(named, source, { loaded, daemonConf, stateFolder }).run();
+  } finally {
+    lock.release();
+  }
+}
+
+/** Root's beside the record; another user's below it. */
+function usualStateFolder(): string | undefined {
+  const folder = historyFolder("auto");
+  return folder && `${folder}/daemon`;
+}
+
+interface Configured {
+  loaded: LoadedConf;
+  readonly daemonConf: DaemonConf;
+  readonly stateFolder: string;
+}
+
+class Scheduler {
+  readonly #named: NamedPlaces;
+  readonly #source: JobSource;
+  readonly #configured: Configured;
+  readonly #log: DaemonLog;
+  readonly #manager: ServiceManager;
+  readonly #sinceMs = Date.now();
+  readonly #troubles = new Set<string>();
+  readonly #end = Promise.withResolvers<string>();
+  #daemon: Daemon | undefined;
+  #watch: JobWatch | undefined;
+  #reloading: Promise<JobChange | undefined | Problem> = Promise.resolve(undefined);
+
+  constructor(named: NamedPlaces, source: JobSource, configured: Configured) {
+    this.#named = named;
+    this.#source = source;
+    this.#configured = configured;
+    this.#manager = serviceManager(process.env);
+    this.#log = new DaemonLog(configured.loaded.conf, configured.daemonConf.log);
+  }
+
+  async run(): Promise<number | Problem> {
+    const { daemonConf, loaded } = this.#configured;
+    this.#onSignals();
+    for (const warning of loaded.warnings) this.#log.warn(warning);
+    const environment = baseEnvironment(process.env);
+    const room = await loadHosting();
+    const hosting = new room.Hosting({ baseEnvironment: environment });
+    const gate = daemonGate(() => this.#configured.loaded.conf);
+    const runs = new ScheduledRuns({
+      room,
+      hosting,
+      log: this.#log,
+      hostName: readHostName(),
+      environment,
+      niceLevel: process.getBuiltinModule("node:os").getPriority(),
+      conf: () => this.#configured.loaded.conf,
+      confPath: this.#named.conf,
+      recordFolder: () => historyFolder(this.#configured.loaded.conf.history),
+      judge: () => gate.judge(),
+    });
+    const book = TickBook.open(this.#configured.stateFolder, (sentence) => this.#log.warn(sentence));
+    const daemon = new Daemon({
+      zone: this.#source.zone,
+      hostName: readHostName(),
+      boot: readBootId(),
+      concurrency: daemonConf.concurrency,
+      stopTimeoutMs: daemonConf.stopTimeoutMs,
+      lookBackMs: daemonConf.lookBackMs,
+      clock: { nowMs: Date.now, after: longTimer },
+      executor: runs,
+      recorder: runs,
+      gate,
+      book,
+      log: (level, sentence) =>
+        level === "warning" ? this.#log.warn(sentence) : this.#log.info(printable(sentence)),
+      random: Math.random,
+    });
+    this.#daemon = daemon;
+    const watch = await watchJobs({
+      ...this.#source.options,
+      onChange: (change) => this.#takeUp(change),
+      onProblem: (problem) => this.#log.problem(problem),
+    });
+    this.#watch = watch;
+    this.#tellBroken(watch.set.broken);
+    for (const warning of watch.set.warnings) this.#log.warn(warning.message);
+    daemon.start(known(watch.set));
+    const control = this.#listen(daemon, book);
+    const beat = this.#startWatchdog();
+    const status = this.#inWords(watch.set);
+    this.#log.info(`rcrond ${version} is at work: ${status}`);
+    this.#manager.ready(status);
+
+    const reason = await this.#end.promise;
+    this.#log.info(`ends: ${reason}`);
+    this.#manager.stopping(daemonConf.stopTimeoutMs + loaded.conf.stopGraceMs + lastLogMs);
+    watch.close();
+    await daemon.drain(`rcrond was ended (${reason})`, (count) => {
+      this.#log.info(`waits for ${count} ${count === 1 ? "run" : "runs"}`);
+    });
+    await control?.close();
+    clearInterval(beat);
+    hosting.close();
+    book.close();
+    this.#log.info("ended");
+    await this.#log.close(lastLogMs);
+    return 0;
+  }
+
+  #onSignals(): void {
+    let isEnding = false;
+    for (const signal of ["SIGTERM", "SIGINT"] as const) {
+      process.on(signal, () => {
+        if (isEnding) this.#daemon?.endRuns(`rcrond was ended (${signal})`);
+        isEnding = true;
+        this.#end.resolve(signal);
+      });
+    }
+    process.on("SIGHUP", () => {
+      this.#reload();
+    });
+  }
+
+  /** Configuration and jobs, read anew. What is broken leaves everything as it was. One at a time. */
+  #reload(): Promise<JobChange | undefined | Problem> {
+    this.#reloading = this.#reloading.then(() => this.#reloadNow());
+    return this.#reloading;
+  }
+
+  async #reloadNow(): Promise<JobChange | undefined | Problem> {
+    const watch = this.#watch;
+    if (watch === undefined) return undefined;
+    this.#manager.reloading();
+    const result = await this.#readAnew(watch);
+    if (result instanceof Problem) this.#log.problem(result);
+    else if (result !== undefined) this.#takeUp(result);
+    this.#log.info("configuration and jobs were read again");
+    this.#manager.ready(this.#inWords(watch.set));
+    return result;
+  }
+
+  async #readAnew(watch: JobWatch): Promise<JobChange | undefined | Problem> {
+    const loaded = loadConf(this.#named.conf);
+    if (loaded instanceof Problem) return loaded;
+    const daemonConf = await readDaemonConf(loaded);
+    if (daemonConf instanceof Problem) return daemonConf;
+    const source = await findJobs(this.#named);
+    if (source instanceof Problem) return source;
+    for (const warning of loaded.warnings) this.#log.warn(warning);
+    this.#configured.loaded = loaded;
+    this.#log.change(loaded.conf, daemonConf.log);
+    const { log: _, ...fixed } = daemonConf;
+    const { log: __, ...before } = this.#configured.daemonConf;
+    if (!Bun.deepEquals(fixed, before)) {
+      this.#log.warn("the section [daemon] has changed: it counts from the next start on");
+    }
+    return watch.reload(source.options.terms);
+  }
+
+  #takeUp(change: JobChange): void {
+    const { added, changed, removed, set } = change;
+    this.#daemon?.setJobs(known(set));
+    const parts = [
+      ["added", added],
+      ["changed", changed],
+      ["removed", removed],
+    ] as const;
+    const told = parts.filter(([, jobs]) => jobs.length > 0).map(([what, jobs]) => `${what} ${names(jobs)}`);
+    if (told.length > 0) this.#log.info(printable(`jobs: ${told.join("; ")}`));
+    this.#tellBroken(change.broken);
+    for (const warning of set.warnings) this.#tellOnce(warning.message);
+    this.#manager.status(this.#inWords(set));
+  }
+
+  /** Each problem once, for as long as it is there. */
+  #tellBroken(broken: readonly BrokenFile[]): void {
+    const now = new Set<string>();
+    for (const { problems } of broken) {
+      for (const problem of problems) {
+        now.add(problem.message);
+        if (!this.#troubles.has(problem.message)) this.#log.problem(problem);
+      }
+    }
+    for (const trouble of [...this.#troubles]) {
+      if (!now.has(trouble)) this.#troubles.delete(trouble);
+    }
+    for (const trouble of now) this.#troubles.add(trouble);
+  }
+
+  readonly #told = new Set<string>();
+
+  #tellOnce(sentence: string): void {
+    if (this.#told.has(sentence)) return;
+    if (this.#told.size > 10_000) this.#told.clear();
+    this.#told.add(sentence);
+    this.#log.warn(sentence);
+  }
+
+  #listen(daemon: Daemon, book: TickBook): { close(): Promise<void> } | undefined {
+    const { daemonConf, loaded } = this.#configured;
+    const path = ownSocket(daemonConf.socket);
+    if (path === undefined) return undefined;
+    const owner = daemonConf.socketOwner === undefined ? undefined : findUser(daemonConf.socketOwner);
+    const group = daemonConf.socketGroup === undefined ? undefined : findGroup(daemonConf.socketGroup);
+    if (daemonConf.socketOwner !== undefined && typeof owner !== "object") {
+      this.#log.warn(`socket_owner must be a user of this machine: got ${daemonConf.socketOwner}`);
+    }
+    if (daemonConf.socketGroup !== undefined && typeof group !== "object") {
+      this.#log.warn(`socket_group must be a group of this machine: got ${daemonConf.socketGroup}`);
+    }
+    const context = {
+      daemon,
+      about: {
+        version,
+        pid: process.pid,
+        sinceMs: this.#sinceMs,
+        host: readHostName(),
+        cluster: loaded.conf.clusterName,
+      },
+      warnings: () => (book.trouble === undefined ? [] : [book.trouble]),
+      reload: async () => {
+        const change = await this.#reload();
+        if (change instanceof Problem) return change;
+        const broken = (change?.broken ?? this.#watch?.set.broken ?? []).flatMap(({ problems }) =>
+          problems.map(({ message }) => message),
+        );
+        const count = (jobs: readonly unknown[] | undefined) => jobs?.length ?? 0;
+        return {
+          kind: "reload" as const,
+          added: count(change?.added),
+          changed: count(change?.changed),
+          removed: count(change?.removed),
+          broken,
+        };
+      },
+    };
+    const server = listenForControl({
+      path,
+      ownerUid: typeof owner === "object" ? owner.uid : undefined,
+      groupGid: typeof group === "object" ? group.gid : undefined,
+      onRequest: (request, peer, tell) => answerRequest(context, request, { name: nameOf(peer), tell }),
+      onFault: (error) =>
+        this.#log.warn(`internal error: ${error instanceof Error ? error.stack : String(error)}`),
+    });
+    if (!(server instanceof Problem)) return server;
+    // Jobs come first: without a socket nobody can steer them, but they run.
+    this.#log.problem(server);
+    complain("rcrond", server);
+    return undefined;
+  }
+
+  /** A sign of life from the loop itself: when that stands still, there is none. */
+  #startWatchdog(): Timer | undefined {
+    const { watchdogIntervalMs } = this.#manager;
+    if (watchdogIntervalMs === undefined) return undefined;
+    return setInterval(() => this.#manager.watchdog(), watchdogIntervalMs);
+  }
+
+  #inWords({ jobs, fileCount, broken }: JobSet): string {
+    const trouble = broken.length === 0 ? "" : `, ${broken.length} broken`;
+    return `${jobs.size} ${jobs.size === 1 ? "job" : "jobs"} in ${fileCount} ${fileCount === 1 ? "file" : "files"}${trouble}`;
+  }
+}
+
+function known({ jobs, fileCount, broken }: JobSet): KnownJobs {
+  return { jobs, fileCount, broken };
+}
+
+function names(jobs: readonly { readonly name: string }[]): string {
+  const shown = jobs.slice(0, namedJobs).map(({ name }) => name);
+  return `${shown.join(", ")}${jobs.length > namedJobs ? ` and ${jobs.length - namedJobs} more` : ""}`;
+}
+
+/** The user's name, as log and record have it. */
+function nameOf({ uid }: Peer): string {
+  const user = findUser(String(uid));
+  return typeof user === "object" && user.name !== "" ? user.name : `uid ${uid}`;
+}

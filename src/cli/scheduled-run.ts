@@ -1,0 +1,352 @@
+/**
+ * A run that the scheduler starts: the wiring of supervision, log, record and notification, as run-supervised.ts is for
+ * the prefix. One object serves all runs of a daemon.
+ */
+import type { DueRun, Executor, Recorder, RunResult, RunWatch, SkippedRun } from "../daemon/daemon.ts";
+import type { Hosted, Hosting, HostingPorts, HostingRoom, RunEnd } from "../execute/execute.ts";
+import type { Conf } from "../gate/gate.ts";
+import { appendEvent, loadSentences } from "../history/history.ts";
+import { type Assignment, argvOf, type Command, type Job } from "../model/job.ts";
+import { endLine, ignoreLine, type LineContext, retryLine, skipLine, startLine } from "../model/log-line.ts";
+import { exitStatusOf } from "../model/outcome.ts";
+import { printable } from "../model/printable.ts";
+import { Problem } from "../model/problem.ts";
+import { redactor } from "../model/redact.ts";
+import { noRules, type Rules } from "../model/rules.ts";
+import type { EndEvent, EventContext, RunEvent } from "../model/run-event.ts";
+import type { Verdict } from "../model/state.ts";
+import { announceEnd, announceStart, sendWhatIsDue } from "../notify/notify.ts";
+import { readBootId } from "../system/boot.ts";
+import { findProcess } from "../system/other-processes.ts";
+import type { DaemonLog } from "./daemon-log.ts";
+import { shownCommand } from "./named-run.ts";
+import { environmentFor } from "./run-environment.ts";
+import { homeOf, lockFolder, supervisedEnd, timedOutStatus } from "./run-supervised.ts";
+import { ownFailure } from "./terminal.ts";
+
+/** What all runs have in common; the configuration may be exchanged while they go on. */
+export interface ScheduledRunsOptions {
+  readonly room: HostingRoom;
+  readonly hosting: Hosting;
+  readonly log: DaemonLog;
+  readonly hostName: string;
+  /** What jobs start from, before their own. */
+  readonly environment: readonly Assignment[];
+  /** This process's own priority: that of jobs for which nobody names another. */
+  readonly niceLevel: number;
+  readonly conf: () => Conf;
+  readonly confPath: string | undefined;
+  /** Undefined: no record is kept. */
+  readonly recordFolder: () => string | undefined;
+  /** Asks the gate again, for a job with `cluster`. */
+  readonly judge: () => Verdict;
+}
+
+/** All that is known of a run before it begins. */
+interface Known {
+  readonly due: DueRun;
+  readonly conf: Conf;
+  readonly rules: Rules;
+  readonly context: LineContext;
+  readonly commandText: string;
+}
+
+/** Runs what is due, and records what is not run. */
+export class ScheduledRuns implements Executor, Recorder {
+  readonly #options: ScheduledRunsOptions;
+  #isRecordBroken = false;
+
+  constructor(options: ScheduledRunsOptions) {
+    this.#options = options;
+  }
+
+  async run(due: DueRun, watch: RunWatch): Promise<RunResult> {
+    const known = this.#know(due);
+    const { conf, rules } = known;
+    const { room, niceLevel } = this.#options;
+    const user = rules.user === undefined ? undefined : room.asUser(rules.user);
+    if (user instanceof Problem) return this.#end(known, { kind: "refused", problem: user });
+    const facts = {
+      cluster: conf.clusterName,
+      stateEpoch: due.verdict.epoch,
+      runId: due.runId,
+      dueAtMs: due.tick.atMs,
+      dueUnitMs: 1000,
+    } as const;
+    const environment = environmentFor(facts, rules, user, due.job?.environment ?? []);
+    if (environment instanceof Problem) return this.#end(known, { kind: "refused", problem: environment });
+    const job: Job = {
+      name: due.jobName,
+      command: commandOf(due),
+      environment,
+      niceLevel: rules.niceLevel ?? (conf.lines.nice_level === undefined ? niceLevel : conf.niceLevel),
+      stdin: due.job?.stdin,
+    };
+    const home = environment.findLast(({ name }) => name === "HOME")?.value;
+    const workingFolder = rules.workingFolder ?? homeOf(home ?? this.#homeOfAll());
+    const supervised = await room.superviseHosted(
+      {
+        job,
+        rules: { ...rules, workingFolder },
+        runId: due.runId,
+        user,
+        cluster: conf.clusterName,
+        delayMs: 0,
+      },
+      this.#ports(known, watch),
+    );
+    return this.#end(known, supervised);
+  }
+
+  adopt(
+    due: DueRun,
+    { mark: text }: { readonly mark: string },
+    watch: RunWatch,
+  ): Promise<RunResult> | undefined {
+    const { room, niceLevel, log } = this.#options;
+    const mark = room.parseMark(text);
+    if (mark === undefined || !room.isThere(mark)) return undefined;
+    const known = this.#know(due);
+    this.#record({ kind: "adopt", run: due.runId, at: Date.now(), ...watcher() });
+    log.info(`${printable(due.jobName)}: the run ${due.runId} goes on (pid ${mark.pid})`);
+    watch.onLaunched(text, mark.pid);
+    const job: Job = { name: due.jobName, command: commandOf(due), environment: [], niceLevel };
+    const what = {
+      job,
+      rules: known.rules,
+      runId: due.runId,
+      user: undefined,
+      cluster: known.conf.clusterName,
+      delayMs: 0,
+    };
+    return room
+      .adoptRun(what, this.#ports(known, watch), mark)
+      .then((end) => this.#end(known, end, mark.startedAtMs));
+  }
+
+  find(runId: string): string | undefined {
+    const mark = this.#options.room.findRun(runId);
+    return mark && JSON.stringify(mark);
+  }
+
+  skip({ job, runId, tickMs, why, sentence, verdict }: SkippedRun): void {
+    const due = {
+      runId: runId ?? "",
+      jobName: job.name,
+      job,
+      tick: { atMs: tickMs, localMs: tickMs },
+      isMadeUp: false,
+      askedBy: undefined,
+      verdict,
+    };
+    const known = this.#know(due);
+    // Several ticks at once have no run, and so nothing to extend the line with.
+    const context = runId === undefined ? { ...known.context, extension: undefined } : known.context;
+    this.#options.log.info(
+      why === "passive" && sentence === undefined
+        ? ignoreLine(context)
+        : skipLine(context, why, sentence ?? why),
+    );
+    this.#record({
+      kind: "skip",
+      ...eventContext(known),
+      ...(runId !== undefined && { run: runId }),
+      why,
+      ...(sentence !== undefined && { sentence }),
+    });
+  }
+
+  #know(due: DueRun): Known {
+    const conf = this.#options.conf();
+    const { job, jobName, runId, verdict } = due;
+    const rules = job?.rules ?? noRules;
+    const command = job === undefined ? jobName : textOf(job.command);
+    const commandText = shownCommand(conf, jobName, command);
+    const extension = conf.logFormat === "extended" ? { jobName, runId, reason: verdict.reason } : undefined;
+    return {
+      due,
+      conf,
+      rules,
+      commandText,
+      context: { clusterName: conf.clusterName, commandText, extension },
+    };
+  }
+
+  #ports(known: Known, watch: RunWatch): HostingPorts {
+    const { hosting, log, judge } = this.#options;
+    const { due, conf, rules, context } = known;
+    const clean = redactor(conf.redact);
+    const name = printable(due.jobName);
+    let startPing: { cancel(): void } | undefined;
+    return {
+      hosting,
+      // As the files' `output none` says it: to the daemon's own.
+      usualOutputs: [{ isIfError: false, sink: { kind: "cron" } }],
+      lockFolder: lockFolder(),
+      holdFolders: [this.#options.recordFolder(), "/var/tmp", "/tmp"].filter((path) => path !== undefined),
+      mayRun: () => (due.job?.isCluster === true ? judge() : due.verdict),
+      lost: watch.stop,
+      lostGraceMs: conf.stopGraceMs,
+      stopSentence: watch.stopSentence,
+      onStart: () => {
+        watch.onStarting();
+        this.#record({
+          kind: "start",
+          run: due.runId,
+          ...eventContext(known),
+          ...watcher(),
+          ...(rules.user !== undefined && { user: rules.user }),
+        });
+        log.info(startLine(context));
+        if (rules.pingUrl !== undefined) startPing = announceStart(rules.pingUrl, due.runId);
+      },
+      onLaunched: (mark) => watch.onLaunched(JSON.stringify(mark), mark.pid),
+      ...(watch.onOutput !== undefined && { onOutput: watch.onOutput }),
+      onEnded: () => startPing?.cancel(),
+      onRetry: (attempt, delayMs) => log.warn(retryLine(context, attempt, delayMs)),
+      onWarning: (sentence) => log.warn(`${name}: ${sentence}`),
+      logLine: (line) => log.info(`${name}: ${clean(line)}`),
+      isLogBusy: () => log.isBusy,
+    };
+  }
+
+  /** Log, record, mail and ping of a run's end, or of why there was none. */
+  async #end(known: Known, supervised: Hosted, startedAtMs?: number): Promise<RunResult> {
+    if (supervised.kind !== "ended") return this.#skipped(known, supervised);
+    const { due, conf, context, rules } = known;
+    const { log } = this.#options;
+    const end = supervisedEnd(conf, due.runId, supervised);
+    this.#record(end);
+    const { outcome, durationMs, cause } = supervised;
+    log.info(endLine(context, { outcome, durationMs, state: due.verdict.state, supervised }));
+    if (supervised.survivors > 0) {
+      log.warn(`${due.jobName}: ${supervised.survivors} of its processes could not be ended`);
+    }
+    for (const warning of await this.#tellOthers(known, end, supervised, startedAtMs ?? end.at - end.ms))
+      log.warn(warning);
+    const isTimeout = cause === "timeout" && !rules.preserveStatus;
+    return {
+      isOk: supervised.isOk,
+      exitStatus: isTimeout ? timedOutStatus : exitStatusOf(outcome),
+      sentence: (await loadSentences()).inShort({ ...end, state: end.ok ? "succeeded" : "failed" }),
+    };
+  }
+
+  #skipped(known: Known, skipped: Exclude<Hosted, { kind: "ended" }>): RunResult {
+    const { due, conf, context, rules } = known;
+    const { log } = this.#options;
+    const common = { kind: "skip", run: due.runId, ...eventContext(known) } as const;
+    if (skipped.kind === "passive") {
+      log.info(ignoreLine(context));
+      this.#record({ ...common, why: "passive" });
+      return { isOk: true, exitStatus: rules.skipExit, sentence: `not run: ${skipped.verdict.sentence}` };
+    }
+    if (skipped.kind === "overlap" || skipped.kind === "condition") {
+      const sentence = redactor(conf.redact)(skipped.sentence); // a condition's last line may be anything
+      log.info(skipLine(context, skipped.kind, sentence));
+      this.#record({
+        ...common,
+        why: skipped.kind,
+        sentence,
+        ...(skipped.kind === "overlap" && { holder: skipped.holder }),
+      });
+      return { isOk: true, exitStatus: rules.skipExit, sentence: `skipped: ${sentence}` };
+    }
+    const sentence =
+      skipped.kind === "refused"
+        ? skipped.problem.message
+        : `${skipped.sentence ?? "stopped"}, before the job was started`;
+    log.warn(`${due.jobName}: not started: ${sentence}`);
+    this.#record({ ...common, why: "failed-before-start", sentence });
+    return { isOk: false, exitStatus: ownFailure, sentence: `not started: ${sentence}` };
+  }
+
+  #tellOthers(
+    { due, conf, rules, commandText }: Known,
+    end: EndEvent,
+    { kept }: RunEnd,
+    startedAtMs: number,
+  ): Promise<string[]> {
+    const { confPath, hostName, environment } = this.#options;
+    const folder = this.#options.recordFolder();
+    const isWanted = rules.pingUrl !== undefined || rules.outputs.some(({ sink }) => sink.kind === "mail");
+    if (!isWanted) return sendWhatIsDue({ folder, confPath });
+    const shown = [...environment, ...(due.job?.environment ?? [])];
+    const user = rules.user ?? shown.findLast(({ name }) => name === "LOGNAME")?.value ?? "";
+    return announceEnd(
+      {
+        job: due.jobName,
+        cluster: conf.clusterName,
+        host: hostName,
+        user,
+        run: due.runId,
+        commandText,
+        tickMs: due.tick.atMs,
+        startedAtMs,
+        end,
+        output: kept,
+        environment: shown.map(({ name, value }) => [name, value] as const),
+        rules,
+      },
+      {
+        folder,
+        confPath,
+        mailThrough: conf.mailThrough,
+        mailFrom: conf.mailFrom,
+        mailPasswordFile: conf.mailPasswordFile,
+        redact: redactor(conf.redact),
+      },
+    );
+  }
+
+  #homeOfAll(): string | undefined {
+    return this.#options.environment.findLast(({ name }) => name === "HOME")?.value;
+  }
+
+  /** A record that can't be kept stops nobody; it is told once, until it can be kept again. */
+  #record(event: RunEvent): void {
+    const folder = this.#options.recordFolder();
+    if (folder === undefined) return;
+    const error = appendEvent(folder, event);
+    if (error !== undefined && !this.#isRecordBroken) {
+      this.#options.log.warn(`the record can't be kept in ${folder}: ${error.text}`);
+    }
+    this.#isRecordBroken = error !== undefined;
+  }
+}
+
+/** What the record's events of a run have in common. */
+function eventContext({ due, conf, commandText }: Known): EventContext {
+  const { epoch, instance, sinceMs } = due.verdict.provenance;
+  return {
+    at: Date.now(),
+    tick: Math.max(0, Math.round(due.tick.atMs)),
+    job: due.jobName,
+    text: commandText,
+    cluster: conf.clusterName,
+    reason: due.verdict.reason,
+    ...(epoch !== undefined && { epoch }),
+    ...(instance !== undefined && { instance }),
+    ...(sinceMs !== undefined && { since: sinceMs }),
+  };
+}
+
+/** This process, as the record knows who watches a run. */
+function watcher() {
+  const self = findProcess(process.pid);
+  const boot = readBootId();
+  return {
+    pid: process.pid,
+    ...(self !== undefined && { ticks: self.startTicks }),
+    ...(boot !== undefined && { boot }),
+  };
+}
+
+/** Of a job whose file is gone nothing is started any more. */
+function commandOf({ job }: DueRun): Command {
+  return job?.command ?? { kind: "words", words: ["false"] };
+}
+
+function textOf(command: Command): string {
+  return command.kind === "shell" ? command.line : argvOf(command).join(" ");
+}

@@ -1,0 +1,98 @@
+/**
+ * `rcronctl status`: how the daemon is.
+ */
+import type { DaemonStatus } from "../model/control-message.ts";
+import { durationInWords } from "../model/duration.ts";
+import { quoted } from "../model/printable.ts";
+import { Problem } from "../model/problem.ts";
+import { askFor } from "./ask-daemon.ts";
+import type { Given } from "./control-word.ts";
+import { harmlessLine } from "./harmless-output.ts";
+import { localTime, shortTime } from "./moment.ts";
+import { instant } from "./open-record.ts";
+import { pauseInJson, pauseInWords } from "./pause.ts";
+import { print } from "./standard-output.ts";
+import { failed } from "./terminal.ts";
+
+/**
+ * Shows it.
+ * @returns the exit status: 0 where all is well, 1 where something is not, or the daemon is about to end
+ */
+export async function showStatus({ options, words }: Given): Promise<number | Problem> {
+  if (words.length > 0) {
+    return new Problem("invalid", `status takes no further word: got ${quoted(words.join(" "))}`);
+  }
+  const answer = await askFor(options, { ask: "status" });
+  if (answer instanceof Problem) return answer;
+  const { status } = answer;
+  await print(
+    options["json"] ? `${JSON.stringify(statusInJson(status), undefined, 2)}\n` : rowsOf(status, Date.now()),
+  );
+  return status.broken.length + status.warnings.length > 0 || status.isDraining ? failed : 0;
+}
+
+function rowsOf(status: DaemonStatus, nowMs: number): string {
+  const { version, pid, sinceMs, host, cluster, state, stateSentence, jobs, files, nextMs } = status;
+  const { broken, running, waiting, concurrency, pauses, isDraining, warnings } = status;
+  const next =
+    nextMs === undefined
+      ? ""
+      : `; next at ${shortTime(nextMs, nowMs)}, in ${durationInWords(nextMs - nowMs)}`;
+  const rows: [string, string][] = [
+    ["rcrond", `${version}, pid ${pid}, on ${host}`],
+    ["since", localTime(sinceMs)],
+    ...(isDraining ? [["ends", "as soon as its runs have ended"] as [string, string]] : []),
+    ["cluster", `${cluster}: ${state}, ${stateSentence}`],
+    ["jobs", `${jobs} in ${files} ${files === 1 ? "file" : "files"}${next}`],
+    [
+      "runs",
+      `${running.length} at work${concurrency === undefined ? "" : ` (${concurrency} at most)`}, ${waiting} waiting`,
+    ],
+    ...running.map((each): [string, string] => [
+      "",
+      `${each.run}  ${each.job}  since ${shortTime(each.sinceMs, nowMs)}${each.pid === undefined ? "" : `, pid ${each.pid}`}`,
+    ]),
+    ...labelled(
+      "paused",
+      pauses.map((pause) => pauseInWords(pause, nowMs)),
+    ),
+    ...labelled("broken", broken),
+    ...labelled("warning", warnings),
+  ];
+  const width = Math.max(...rows.map(([label]) => label.length)) + 2;
+  return rows.map(([label, text]) => harmlessLine(label.padEnd(width) + text)).join("");
+}
+
+function labelled(label: string, texts: readonly string[]): [string, string][] {
+  return texts.map((text, at) => [at === 0 ? label : "", text]);
+}
+
+function statusInJson(status: DaemonStatus): object {
+  const { version, pid, host, cluster, state, stateSentence, jobs, files, broken, waiting, warnings } =
+    status;
+  return {
+    version,
+    pid,
+    host,
+    cluster,
+    state,
+    stateSentence,
+    jobs,
+    files,
+    broken,
+    running: status.running.map(({ run, job, sinceMs, tickMs, pid: leader }) => ({
+      run,
+      job,
+      since: instant(sinceMs),
+      tick: instant(tickMs),
+      pid: leader ?? null,
+    })),
+    waiting,
+    concurrency: status.concurrency ?? null,
+    pauses: status.pauses.map(pauseInJson),
+    since: instant(status.sinceMs),
+    next: instant(status.nextMs),
+    draining: status.isDraining,
+    warnings,
+  };
+}
