@@ -24,13 +24,17 @@ export function byNext(a: NextFacts, b: NextFacts): number {
   return first - second;
 }
 
-/** One job's: a line for the job, one for each tick. */
+/** One job's: a line for the job, those that explain it, one for each tick. */
 export function comingTicks(facts: NextFacts, nowMs: number): string {
-  const { job, schedule, nextMs, but } = facts;
-  const lines = nextMs.map((atMs) => `${moment(atMs, facts)}  (in ${durationInWords(atMs - nowMs)})`);
+  const { job, schedule, nextMs, about = [], notes = [], but } = facts;
+  const lines = nextMs.map((atMs, at) => {
+    const note = notes.find((each) => each.at === at)?.note;
+    const told = `${moment(atMs, facts)}  (in ${durationInWords(atMs - nowMs)})`;
+    return note === undefined ? told : `${told}  ${note}`;
+  });
   if (lines.length === 0) lines.push(never(facts));
   if (but !== undefined) lines.push(`but ${but}`);
-  return [`${job}: ${schedule}`, ...lines].map(harmlessLine).join("");
+  return [`${job}: ${schedule}`, ...about.map((each) => `    ${each}`), ...lines].map(harmlessLine).join("");
 }
 
 const columns: readonly Column[] = [

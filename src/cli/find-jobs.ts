@@ -71,10 +71,11 @@ export async function dueByFiles(
   const tree = new JobTree(options);
   await tree.look();
   const { jobs } = tree.set;
+  const place = { zone, hostName: options.terms.hostName };
   const nowMs = Date.now();
-  if (name === undefined) return [...jobs.values()].map((job) => nextFacts(job, nowMs, zone, count));
+  if (name === undefined) return [...jobs.values()].map((job) => nextFacts(job, nowMs, place, count));
   const job = jobs.get(name);
-  if (job !== undefined) return [nextFacts(job, nowMs, zone, count)];
+  if (job !== undefined) return [nextFacts(job, nowMs, place, count)];
   const near = nearestWord(name, [...jobs.keys()]);
   return new Problem("not-found", `there is no job named ${quoted(name)}`, {
     hint: near === undefined ? "rcrond --next lists the jobs" : `did you mean ${near}?`,

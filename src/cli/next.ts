@@ -65,6 +65,15 @@ async function dueTimes(
   return source instanceof Problem ? source : dueByFiles(source, job, count);
 }
 
-function nextInJson({ job, schedule, where, nextMs, zone, but }: NextFacts): object {
-  return { job, schedule, where, zone: zone ?? null, next: nextMs.map(instant), but: but ?? null };
+function nextInJson({ job, schedule, where, nextMs, zone, about, notes, but }: NextFacts): object {
+  return {
+    job,
+    schedule,
+    where,
+    zone: zone ?? null,
+    next: nextMs.map(instant),
+    about: about ?? [],
+    notes: notes ?? [],
+    but: but ?? null,
+  };
 }

@@ -139,7 +139,7 @@ function next(daemon: Daemon, name: string | undefined, count: number): ControlR
     kind: "next",
     jobs: asked.flatMap((job) => {
       if (job === undefined) return [];
-      const facts = nextFacts(job, nowMs, options.zone, ticks);
+      const facts = nextFacts(job, nowMs, options, ticks);
       const but = obstacle(daemon, job, facts.nextMs[0]);
       return [but === undefined ? facts : { ...facts, but }];
     }),

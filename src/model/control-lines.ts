@@ -124,7 +124,12 @@ const jobFacts = object(
 
 const nextFacts = object(
   { job: name, where: sentence, schedule: sentence, nextMs: list(instant) },
-  { zone: sentence, but: sentence },
+  {
+    zone: sentence,
+    about: list(sentence),
+    notes: list(object({ at: count, note: sentence })),
+    but: sentence,
+  },
 );
 
 const results: { readonly [Kind in ControlResult["kind"]]: Reader<Extract<ControlResult, { kind: Kind }>> } =

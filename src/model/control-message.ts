@@ -111,6 +111,10 @@ export interface NextFacts {
   readonly nextMs: readonly number[];
   /** Whose clocks it goes by; missing: those of whoever reads it. */
   readonly zone?: string;
+  /** What is to be known of all of them; sentences. */
+  readonly about?: readonly string[];
+  /** What is odd about single ones; `at` is the place in `nextMs`. */
+  readonly notes?: readonly { readonly at: number; readonly note: string }[];
   /** Why the next one would not be started as things are: paused, passive machine; a sentence. */
   readonly but?: string;
 }

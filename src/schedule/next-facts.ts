@@ -5,17 +5,37 @@ import type { NextFacts } from "../model/control-message.ts";
 import { durationInWords, formatDuration } from "../model/duration.ts";
 import type { Schedule, Zone } from "../model/schedule.ts";
 import type { ScheduledJob } from "../model/scheduled-job.ts";
+import { explainJob, explainTick } from "./explain.ts";
 import { nextTicks } from "./next-ticks.ts";
 
-/** A job's coming ticks. @param zone the machine's, for schedules that name none @param count how many at most */
-export function nextFacts(job: ScheduledJob, nowMs: number, zone: Zone, count: number): NextFacts {
+/** Whose machine it is. */
+export interface NextPlace {
+  /** For schedules that name no zone. */
+  readonly zone: Zone;
+  readonly hostName: string;
+}
+
+/** A job's coming ticks, and what is to be known of them. @param count how many at most */
+export function nextFacts(
+  job: ScheduledJob,
+  nowMs: number,
+  { zone, hostName }: NextPlace,
+  count: number,
+): NextFacts {
   const { name, source, schedule } = job;
+  const ticks = nextTicks(schedule, nowMs, zone, count);
+  const notes = ticks.flatMap((tick, at) => {
+    const note = explainTick(tick, schedule, zone);
+    return note === undefined ? [] : [{ at, note }];
+  });
   return {
     job: name,
     where: `${source.path}:${source.line}`,
     schedule: scheduleInWords(schedule),
     zone: (schedule.kind === "cron" ? (schedule.zone ?? zone) : zone).name,
-    nextMs: nextTicks(schedule, nowMs, zone, count).map(({ atMs }) => atMs),
+    nextMs: ticks.map(({ atMs }) => atMs),
+    about: explainJob(job, hostName),
+    ...(notes.length > 0 && { notes }),
   };
 }
 

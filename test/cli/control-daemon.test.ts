@@ -399,7 +399,13 @@ describe("rcronctl next", () => {
       kind: "next",
       jobs: [
         { job: "boot", where: "/x:3", schedule: "@reboot", nextMs: [] },
-        { ...backup, nextMs: [nightMs], but: "it is paused until 06:00" },
+        {
+          ...backup,
+          nextMs: [nightMs],
+          about: ["on the active machine only"],
+          notes: [{ at: 0, note: "the first of two 04:00" }],
+          but: "it is paused until 06:00",
+        },
       ],
     }));
     expect((await ctl("next")).stdout).toBe(
@@ -411,6 +417,8 @@ at boot                     boot    @reboot    /x:3
     expect(JSON.parse((await ctl("next", "--count", "3", "--json")).stdout)[0]).toEqual({
       ...backup,
       next: ["2026-11-21T03:00:00.000Z"],
+      about: ["on the active machine only"],
+      notes: [{ at: 0, note: "the first of two 04:00" }],
       but: "it is paused until 06:00",
     });
     expect(asked).toEqual([
@@ -422,10 +430,19 @@ at boot                     boot    @reboot    /x:3
   test("shows the coming ones of a job", async () => {
     const { ctl, asked } = daemon(() => ({
       kind: "next",
-      jobs: [{ ...backup, nextMs: [Date.now() + 90_500] }],
+      jobs: [
+        {
+          ...backup,
+          nextMs: [Date.now() + 90_500],
+          about: ["on the active machine only"],
+          notes: [{ at: 0, note: "the first of two 04:00" }],
+        },
+      ],
     }));
     const { stdout } = await ctl("next", "backup");
-    expect(stdout).toMatch(/^backup: 0 4 \* \* \*\n20\d\d-.* \+09:00 {2}\(in 1 min \d+ s\)\n$/);
+    expect(stdout).toMatch(
+      /^backup: 0 4 \* \* \*\n {4}on the active machine only\n20\d\d-.* \+09:00 {2}\(in 1 min \d+ s\) {2}the first of two 04:00\n$/,
+    );
     expect(asked).toEqual([{ ask: "next", job: "backup", count: 10 }]);
   });
 
@@ -435,7 +452,7 @@ at boot                     boot    @reboot    /x:3
     writeFileSync(join(tree, "night"), "at 30 2 * * *\ntimezone Asia/Tokyo\nrun backup\n");
     const { exitCode, stdout, stderr } = await alone("next", "night", "--cron-dir", tree, "--count", "2");
     expect({ exitCode, stderr }).toEqual({ exitCode: 0, stderr: "" });
-    expect(stdout.split("\n").length).toBe(4);
+    expect(stdout.split("\n").length).toBe(5);
     expect(stdout).toContain("02:30:00 +09:00");
     const other = await alone("next", "no-such-job-of-this-machine");
     expect(other.exitCode).toBe(1);
