@@ -181,7 +181,7 @@ function tell(program: string, name: string, rules: Rules, end: RunEnd): void {
 
 /** What the record has of the end of a run under rules. */
 export function supervisedEnd({ redact }: Pick<Conf, "redact">, runId: string, end: RunEnd): EndEvent {
-  const { sentence, attempts, kept, isDetached, survivors } = end;
+  const { sentence, attempts, kept, isDetached, survivors, cpuMs } = end;
   const output = kept && kept.bytes > 0 ? keepForRecord(kept, redact) : undefined;
   return {
     ...endEvent(runId, end),
@@ -190,6 +190,7 @@ export function supervisedEnd({ redact }: Pick<Conf, "redact">, runId: string, e
     ...(output !== undefined && { output }),
     ...(isDetached && { detached: true }),
     ...(survivors > 0 && { survivors }),
+    ...(cpuMs !== undefined && { cpuMs }),
   };
 }
 

@@ -84,7 +84,8 @@ export class ScheduledRuns implements Executor, Recorder {
     };
     const home = environment.findLast(({ name }) => name === "HOME")?.value;
     const workingFolder = rules.workingFolder ?? homeOf(home ?? this.#homeOfAll());
-    const supervised = await room.superviseHosted(
+    const startedAtMs = Date.now();
+    const running = room.superviseHosted(
       {
         job,
         rules: { ...rules, workingFolder },
@@ -95,7 +96,11 @@ export class ScheduledRuns implements Executor, Recorder {
       },
       this.#ports(known, watch),
     );
-    return this.#end(known, supervised);
+    try {
+      return await this.#end(known, await running);
+    } catch (error) {
+      return this.#lose(known, startedAtMs, error);
+    }
   }
 
   adopt(
@@ -230,6 +235,25 @@ export class ScheduledRuns implements Executor, Recorder {
       exitStatus: isTimeout ? timedOutStatus : exitStatusOf(outcome),
       sentence: (await loadSentences()).inShort({ ...end, state: end.ok ? "succeeded" : "failed" }),
     };
+  }
+
+  /** Its end could not be learned, for a defect or because the system lost it: that is recorded, and counts as a failure. */
+  #lose({ due }: Known, startedAtMs: number, error: unknown): RunResult {
+    const sentence = error instanceof Problem ? error.message : "rcrond failed while it watched the run";
+    this.#options.log.warn(
+      `${due.jobName}: ${sentence}${error instanceof Error && !(error instanceof Problem) ? `: ${error.stack}` : ""}`,
+    );
+    const at = Date.now();
+    this.#record({
+      kind: "end",
+      run: due.runId,
+      at,
+      ms: at - startedAtMs,
+      ok: false,
+      cause: "unseen",
+      sentence,
+    });
+    return { isOk: false, exitStatus: ownFailure, sentence };
   }
 
   #skipped(known: Known, skipped: Exclude<Hosted, { kind: "ended" }>): RunResult {

@@ -4,9 +4,11 @@
  *
  * - `quiet`: output is kept alone;
  * - `cron`: it goes to this process's own standard output;
- * - `limits`: as `quiet`, and this process has a soft limit of 700 open files when it becomes a host;
+ * - `limits`: as `quiet`, and this process has a soft limit of 700 open files when it becomes a host; `crowded`: it opens
+ *   as many before it starts the first job;
  * - `adopt`: each line is a mark that another one has told, behind its run's id and a colon.
  */
+import { openSync } from "node:fs";
 import { loadHosting } from "../../src/execute/execute.ts";
 import { openFilesLimit, setOpenFilesLimit } from "../../src/system/open-files.ts";
 import { adoptionPorts, hostingPorts, jobOf, newId, runOf, textOf } from "./hosting-scene.ts";
@@ -25,10 +27,12 @@ function tell(told: Told): void {
 async function main([folder = "", what = "", ...lines]: readonly string[]): Promise<void> {
   const { adoptRun, Hosting, parseMark, superviseHosted } = await loadHosting();
   const before = openFilesLimit();
-  if (what === "limits" && before !== undefined) setOpenFilesLimit(0, { ...before, soft: 700 });
+  const isLimited = what === "limits" || what === "crowded";
+  if (isLimited && before !== undefined) setOpenFilesLimit(0, { ...before, soft: 700 });
   const hosting = new Hosting({ baseEnvironment: [{ name: "PATH", value: "/usr/bin:/bin" }] });
   const after = openFilesLimit();
-  if (what === "limits" && after !== undefined) tell({ kind: "limit", ...after });
+  if (isLimited && after !== undefined) tell({ kind: "limit", ...after });
+  if (what === "crowded") for (let n = 0; n < 700; n++) openSync("/dev/null", "r");
   const onWarning = (sentence: string) => tell({ kind: "warning", sentence });
   const runs = lines.map(async (line) => {
     if (what === "adopt") {

@@ -3,6 +3,7 @@ import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { tryJobLock } from "../../src/execute/job-lock.ts";
 import { superviseHosted } from "../../src/execute/supervise.ts";
+import { findTree } from "../../src/system/process-tree.ts";
 import { temporaryFolder } from "../support/program.ts";
 import { isAlive } from "../support/run-scene.ts";
 import { hosted, hostingPorts, jobOf, passive, runOf, until } from "./hosting-scene.ts";
@@ -94,6 +95,37 @@ describe("superviseHosted() is stopped", () => {
     expect(isAlive(Number(readFileSync(path, "utf8")))).toBe(false);
   });
 });
+
+describe("many runs are stopped at once", () => {
+  test("each with its whole tree, also one that was started in the very turn", async () => {
+    using work = temporaryFolder();
+    const stop = new AbortController();
+    const ports = hostingPorts(work.path, { lost: stop.signal });
+    const runs = Array.from({ length: 60 }, () => runOf(jobOf("setsid sleep 60 & sleep 60 & wait")));
+    const ends = runs.map((run) => hosted(run, ports));
+    const groups = () => runs.map(({ runId }) => findTree({ ...unknown, runId }).length);
+    await until(() => groups().every((count) => count === 3), "all of their processes");
+    let late: Promise<unknown> | undefined;
+    const lateRun = runOf(jobOf("sleep 60"));
+    const lateStop = new AbortController();
+    // Behind the runs' own listeners: the machine has been looked at for them in this turn.
+    stop.signal.addEventListener("abort", () => {
+      queueMicrotask(() => {
+        late = hosted(
+          lateRun,
+          hostingPorts(work.path, { lost: lateStop.signal, onLaunched: () => lateStop.abort() }),
+        );
+      });
+    });
+    stop.abort();
+    for (const end of await Promise.all(ends)) expect(end).toMatchObject({ cause: "stopped", survivors: 0 });
+    expect(await late).toMatchObject({ cause: "stopped", survivors: 0 });
+    expect(groups().every((count) => count === 0)).toBe(true);
+    expect(findTree({ ...unknown, runId: lateRun.runId })).toEqual([]);
+  });
+});
+
+const unknown = { leaderPid: undefined, leaderStartTicks: undefined };
 
 describe("superviseHosted()", () => {
   test("tells in order: start, each attempt's process, its end", async () => {

@@ -227,23 +227,28 @@ describe("Hosting", () => {
     expect(end.cpuMs).toBeLessThan(end.durationMs * 2 + 1000);
   });
 
-  test("open files: a host has room, its jobs have the limit that was there", async () => {
-    using work = temporaryFolder();
-    const script = join(project, "test/execute/host-program.ts");
-    const host = Bun.spawn([process.execPath, script, work.path, "limits", "ulimit -Sn; ulimit -Hn"], {
-      stdout: "pipe",
-      timeout: 30_000,
-    });
-    const told = (await host.stdout.text())
-      .trimEnd()
-      .split("\n")
-      .map((line): Told => JSON.parse(line));
-    const limit = told.find((one) => one.kind === "limit");
-    const end = told.find((one) => one.kind === "end");
-    expect(limit?.soft).toBe(Math.min(limit?.hard ?? 0, 65_536));
-    expect(limit?.soft).toBeGreaterThan(700);
-    expect(end?.output).toBe(`700\n${limit?.hard}\n`);
-  });
+  // Crowded, it must set the limit on the child, a moment after its start.
+  test.each(["limits", "crowded"])(
+    "open files: a host has room, its jobs have the limit that was there (%s)",
+    async (how) => {
+      using work = temporaryFolder();
+      const script = join(project, "test/execute/host-program.ts");
+      const line = `${how === "crowded" ? "sleep 0.5; " : ""}ulimit -Sn; ulimit -Hn`;
+      const host = Bun.spawn([process.execPath, script, work.path, how, line], {
+        stdout: "pipe",
+        timeout: 30_000,
+      });
+      const told = (await host.stdout.text())
+        .trimEnd()
+        .split("\n")
+        .map((text): Told => JSON.parse(text));
+      const limit = told.find((one) => one.kind === "limit");
+      const end = told.find((one) => one.kind === "end");
+      expect(limit?.soft).toBe(Math.min(limit?.hard ?? 0, 65_536));
+      expect(limit?.soft).toBeGreaterThan(800);
+      expect(end?.output).toBe(`700\n${limit?.hard}\n`);
+    },
+  );
 });
 
 describe("output of a hosted run", () => {
