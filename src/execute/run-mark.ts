@@ -1,6 +1,7 @@
 /**
  * A run that goes on, as another process can find it again when the one that watches it has been killed.
  */
+import { count, instant, object, whole } from "../model/json-reader.ts";
 import { ticksSinceBoot } from "../system/boot.ts";
 import { readFileStart } from "../system/files.ts";
 import { lifeOf, readStat } from "../system/other-processes.ts";
@@ -33,17 +34,14 @@ export function parseMark(text: string): RunMark | undefined {
   } catch {
     return undefined; // No JSON is no mark, which is the answer.
   }
-  if (typeof value !== "object" || value === null) return undefined;
-  const { pid, startTicks, startedAtMs, attempt, stdout, stderr } = value as Record<string, unknown>;
-  if (!isCount(pid) || pid < 2 || pid >= 2 ** 31 || !isCount(startTicks)) return undefined;
-  if (typeof startedAtMs !== "number" || !(startedAtMs >= 0 && startedAtMs <= 8.64e15)) return undefined;
-  if (!isCount(attempt) || attempt < 1) return undefined;
-  if (!(stdout === undefined || isCount(stdout)) || !(stderr === undefined || isCount(stderr)))
-    return undefined;
-  return { pid, startTicks, startedAtMs, attempt, stdout, stderr };
+  const mark = readMark(value);
+  return mark && { ...mark, stdout: mark.stdout, stderr: mark.stderr };
 }
 
-const isCount = (value: unknown): value is number => Number.isSafeInteger(value) && Number(value) >= 0;
+const readMark = object(
+  { pid: whole(2, 2 ** 31 - 1), startTicks: count, startedAtMs: instant, attempt: whole(1, 1_000_000) },
+  { stdout: count, stderr: count },
+);
 
 /** True where the very process that was marked still runs, or is halted. */
 export function isThere({ pid, startTicks }: Pick<RunMark, "pid" | "startTicks">): boolean {
