@@ -43,11 +43,11 @@ export class DaemonLog {
   }
 
   warn(sentence: string): void {
-    this.#write("LOG_WARNING", `warning: ${printable(sentence)}`);
+    this.#write("LOG_WARNING", `warning: ${shown(sentence)}`);
   }
 
   problem({ message, hint }: Problem): void {
-    this.#write("LOG_ERR", printable(hint === undefined ? message : `${message} (${hint})`));
+    this.#write("LOG_ERR", shown(hint === undefined ? message : `${message} (${hint})`));
   }
 
   /** Sends what waits. @param waitMs how long a log that takes nothing is waited for */
@@ -59,4 +59,9 @@ export class DaemonLog {
     if (this.#where !== "stderr") this.#syslog.log(this.#conf.syslogFacility, level, line);
     if (this.#where !== "syslog" || this.#isWatched) say("rcrond", line);
   }
+}
+
+/** Quotes that stand around a value stay what they are; all else that is no plain text is escaped. */
+function shown(sentence: string): string {
+  return printable(sentence).replaceAll('\\"', '"');
 }

@@ -4,7 +4,7 @@
  * SIGHUP reads configuration and jobs again. SIGTERM or SIGINT ends it: nothing is started any more, what goes on is waited for
  * (`stop_timeout`) and then ended; the second one ends it at once.
  */
-import { answerRequest, Daemon, type KnownJobs, TickBook } from "../daemon/daemon.ts";
+import { answerRequest, brokenInWords, Daemon, type KnownJobs, TickBook } from "../daemon/daemon.ts";
 import { loadHosting } from "../execute/execute.ts";
 import { type DaemonConf, type LoadedConf, loadConf, readDaemonConf } from "../gate/gate.ts";
 import { historyFolder } from "../history/history.ts";
@@ -14,14 +14,15 @@ import { Problem } from "../model/problem.ts";
 import { readBootId } from "../system/boot.ts";
 import { listenForControl } from "../system/control-socket.ts";
 import { readHostName } from "../system/host-name.ts";
-import { holdFile } from "../system/lock.ts";
 import type { Peer } from "../system/peer.ts";
 import { type ServiceManager, serviceManager } from "../system/sd-notify.ts";
 import { longTimer } from "../system/timers.ts";
+import { probeSocket } from "../system/unix-address.ts";
 import { findGroup, findUser } from "../system/users.ts";
 import { ownSocket } from "./ask-daemon.ts";
 import { baseEnvironment } from "./daemon-environment.ts";
 import { daemonGate } from "./daemon-gate.ts";
+import { DaemonLock } from "./daemon-lock.ts";
 import { DaemonLog } from "./daemon-log.ts";
 import { findJobs, type JobSource, type NamedPlaces } from "./find-jobs.ts";
 import { ScheduledRuns } from "./scheduled-run.ts";
@@ -30,6 +31,8 @@ import { version } from "./version.ts";
 
 /** How long a log that takes nothing is waited for at the end. */
 const lastLogMs = 1000;
+/** From a change of the jobs to the collection of what it has left behind. */
+const tidyAfterMs = 200;
 /** Of many changed jobs the first ones are named in the log. */
 const namedJobs = 5;
 
@@ -48,8 +51,7 @@ export async function runDaemon(named: NamedPlaces, source: JobSource): Promise<
       hint: "set state_folder in the section [daemon] of rcron.conf",
     });
   }
-  const lockPath = `${stateFolder}/rcrond.lock`;
-  const lock = holdFile(lockPath);
+  const lock = DaemonLock.take(stateFolder);
   if (lock === "taken") {
     // Started from cron each minute: the one that is at work goes on, and nobody wants a mail about it.
     if (process.getBuiltinModule("node:tty").isatty(2)) {
@@ -57,15 +59,20 @@ export async function runDaemon(named: NamedPlaces, source: JobSource): Promise<
     }
     return 0;
   }
-  if ("code" in lock) {
-    return new Problem("denied", `the lock must be one that can be held: ${lock.text}`, {
-      where: printable(lockPath),
-      hint: "another folder can be named by state_folder in the section [daemon] of rcron.conf",
-    });
+  if (lock instanceof Problem) return lock;
+  const path = ownSocket(daemonConf.socket);
+  if (path !== undefined && probeSocket(path) === "live") {
+    lock.release();
+    return new Problem(
+      "conflict",
+      `another rcrond, with another state folder, answers on ${printable(path)}`,
+      {
+        hint: "each needs a socket of its own: socket in the section [daemon] of rcron.conf",
+      },
+    );
   }
-  lock.write(`${process.pid}\n`);
   try {
-    return await new Scheduler(named, source, { loaded, daemonConf, stateFolder }).run();
+    return await new Scheduler(named, source, { loaded, daemonConf, stateFolder, lock }).run();
   } finally {
     lock.release();
   }
@@ -81,6 +88,7 @@ interface Configured {
   loaded: LoadedConf;
   readonly daemonConf: DaemonConf;
   readonly stateFolder: string;
+  readonly lock: DaemonLock;
 }
 
 class Scheduler {
@@ -94,6 +102,7 @@ class Scheduler {
   readonly #end = Promise.withResolvers<string>();
   #daemon: Daemon | undefined;
   #watch: JobWatch | undefined;
+  #tidying: Timer | undefined;
   #reloading: Promise<JobChange | undefined | Problem> = Promise.resolve(undefined);
 
   constructor(named: NamedPlaces, source: JobSource, configured: Configured) {
@@ -153,9 +162,12 @@ class Scheduler {
     daemon.start(known(watch.set));
     const control = this.#listen(daemon, book);
     const beat = this.#startWatchdog();
+    const lockWatch = this.#configured.lock.watch((sentence) => this.#log.warn(sentence));
     const status = this.#inWords(watch.set);
     this.#log.info(`rcrond ${version} is at work: ${status}`);
     this.#manager.ready(status);
+    // Built for a prefix that is over in milliseconds (bin/build.ts); from here on what is done over and over is worth compiling.
+    Bun.unsafe.setJITPolicy(1);
 
     const reason = await this.#end.promise;
     this.#log.info(`ends: ${reason}`);
@@ -166,6 +178,7 @@ class Scheduler {
     });
     await control?.close();
     clearInterval(beat);
+    lockWatch.cancel();
     hosting.close();
     book.close();
     this.#log.info("ended");
@@ -226,6 +239,7 @@ class Scheduler {
   #takeUp(change: JobChange): void {
     const { added, changed, removed, set } = change;
     this.#daemon?.setJobs(known(set));
+    this.#tidyUp();
     const parts = [
       ["added", added],
       ["changed", changed],
@@ -236,6 +250,18 @@ class Scheduler {
     this.#tellBroken(change.broken);
     for (const warning of set.warnings) this.#tellOnce(warning.message);
     this.#manager.status(this.#inWords(set));
+  }
+
+  /**
+   * A look at 10,000 files leaves megabytes behind, and the runtime lets them come together: a few changes in a row would
+   * double this process. Some times a second at most, for it takes some 20 ms.
+   */
+  #tidyUp(): void {
+    this.#tidying ??= setTimeout(() => {
+      this.#tidying = undefined;
+      Bun.gc(true);
+    }, tidyAfterMs);
+    this.#tidying.unref();
   }
 
   /** Each problem once, for as long as it is there. */
@@ -283,13 +309,12 @@ class Scheduler {
         host: readHostName(),
         cluster: loaded.conf.clusterName,
       },
-      warnings: () => (book.trouble === undefined ? [] : [book.trouble]),
+      warnings: () =>
+        [book.trouble, this.#configured.lock.trouble].filter((sentence) => sentence !== undefined),
       reload: async () => {
         const change = await this.#reload();
         if (change instanceof Problem) return change;
-        const broken = (change?.broken ?? this.#watch?.set.broken ?? []).flatMap(({ problems }) =>
-          problems.map(({ message }) => message),
-        );
+        const broken = brokenInWords(change?.broken ?? this.#watch?.set.broken ?? []);
         const count = (jobs: readonly unknown[] | undefined) => jobs?.length ?? 0;
         return {
           kind: "reload" as const,

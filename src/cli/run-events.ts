@@ -19,12 +19,14 @@ const quietSignals: readonly number[] = [2, 13];
 
 /** What the record has of a run's start. */
 export function startEvent(gated: GatedRun, named: NamedRun, runId: string): StartEvent {
+  return { kind: "start", run: runId, ...eventContext(gated, named), ...watcher() };
+}
+
+/** This process, as the record knows who watches a run. */
+export function watcher(): Pick<StartEvent, "pid" | "ticks" | "boot"> {
   const self = findProcess(process.pid);
   const boot = readBootId();
   return {
-    kind: "start",
-    run: runId,
-    ...eventContext(gated, named),
     pid: process.pid,
     ...(self !== undefined && { ticks: self.startTicks }),
     ...(boot !== undefined && { boot }),

@@ -16,11 +16,10 @@ import { noRules, type Rules } from "../model/rules.ts";
 import type { EndEvent, EventContext, RunEvent } from "../model/run-event.ts";
 import type { Verdict } from "../model/state.ts";
 import { announceEnd, announceStart, sendWhatIsDue } from "../notify/notify.ts";
-import { readBootId } from "../system/boot.ts";
-import { findProcess } from "../system/other-processes.ts";
 import type { DaemonLog } from "./daemon-log.ts";
 import { shownCommand } from "./named-run.ts";
 import { environmentFor } from "./run-environment.ts";
+import { watcher } from "./run-events.ts";
 import { homeOf, lockFolder, supervisedEnd, timedOutStatus } from "./run-supervised.ts";
 import { ownFailure } from "./terminal.ts";
 
@@ -51,10 +50,15 @@ interface Known {
   readonly commandText: string;
 }
 
+/** The outbox is looked through so often at most by runs that put nothing into it. */
+const betweenDueLooksMs = 10_000;
+
 /** Runs what is due, and records what is not run. */
 export class ScheduledRuns implements Executor, Recorder {
   readonly #options: ScheduledRunsOptions;
   #isRecordBroken = false;
+  #lastTurn: Promise<void> = Promise.resolve();
+  #dueLookMs = Number.NEGATIVE_INFINITY;
 
   constructor(options: ScheduledRunsOptions) {
     this.#options = options;
@@ -64,6 +68,7 @@ export class ScheduledRuns implements Executor, Recorder {
     const known = this.#know(due);
     const { conf, rules } = known;
     const { room, niceLevel } = this.#options;
+    if (due.job?.placement !== undefined) return this.#end(known, { kind: "refused", problem: noNodes() });
     const user = rules.user === undefined ? undefined : room.asUser(rules.user);
     if (user instanceof Problem) return this.#end(known, { kind: "refused", problem: user });
     const facts = {
@@ -83,7 +88,9 @@ export class ScheduledRuns implements Executor, Recorder {
       stdin: due.job?.stdin,
     };
     const home = environment.findLast(({ name }) => name === "HOME")?.value;
-    const workingFolder = rules.workingFolder ?? homeOf(home ?? this.#homeOfAll());
+    // A crontab's lines start in HOME; where it is missing, as nobody's is, cron starts them nevertheless.
+    const isHome = rules.workingFolder === undefined || rules.workingFolder === home;
+    const workingFolder = isHome ? homeOf(home ?? this.#homeOfAll()) : rules.workingFolder;
     const startedAtMs = Date.now();
     const running = room.superviseHosted(
       {
@@ -285,7 +292,7 @@ export class ScheduledRuns implements Executor, Recorder {
     return { isOk: false, exitStatus: ownFailure, sentence: `not started: ${sentence}` };
   }
 
-  #tellOthers(
+  async #tellOthers(
     { due, conf, rules, commandText }: Known,
     end: EndEvent,
     { kept }: RunEnd,
@@ -294,7 +301,13 @@ export class ScheduledRuns implements Executor, Recorder {
     const { confPath, hostName, environment } = this.#options;
     const folder = this.#options.recordFolder();
     const isWanted = rules.pingUrl !== undefined || rules.outputs.some(({ sink }) => sink.kind === "mail");
-    if (!isWanted) return sendWhatIsDue({ folder, confPath });
+    if (!isWanted) {
+      const nowMs = performance.now();
+      if (nowMs - this.#dueLookMs < betweenDueLooksMs) return [];
+      this.#dueLookMs = nowMs;
+      return sendWhatIsDue({ folder, confPath });
+    }
+    await this.#ownTurn();
     const shown = [...environment, ...(due.job?.environment ?? [])];
     const user = rules.user ?? shown.findLast(({ name }) => name === "LOGNAME")?.value ?? "";
     return announceEnd(
@@ -323,6 +336,12 @@ export class ScheduledRuns implements Executor, Recorder {
     );
   }
 
+  /** Each in a turn of the event loop of its own: a thousand mails shall not stand before a thousand jobs that are due. */
+  #ownTurn(): Promise<void> {
+    this.#lastTurn = this.#lastTurn.then(() => new Promise((resolve) => setImmediate(resolve)));
+    return this.#lastTurn;
+  }
+
   #homeOfAll(): string | undefined {
     return this.#options.environment.findLast(({ name }) => name === "HOME")?.value;
   }
@@ -339,6 +358,13 @@ export class ScheduledRuns implements Executor, Recorder {
   }
 }
 
+/** To run it here would be to run it on a machine that its file does not name. */
+function noNodes(): Problem {
+  return new Problem("invalid", "this version of rcrond sends no job to other nodes", {
+    hint: "remove `on` from the job's file to run it here",
+  });
+}
+
 /** What the record's events of a run have in common. */
 function eventContext({ due, conf, commandText }: Known): EventContext {
   const { epoch, instance, sinceMs } = due.verdict.provenance;
@@ -352,17 +378,6 @@ function eventContext({ due, conf, commandText }: Known): EventContext {
     ...(epoch !== undefined && { epoch }),
     ...(instance !== undefined && { instance }),
     ...(sinceMs !== undefined && { since: sinceMs }),
-  };
-}
-
-/** This process, as the record knows who watches a run. */
-function watcher() {
-  const self = findProcess(process.pid);
-  const boot = readBootId();
-  return {
-    pid: process.pid,
-    ...(self !== undefined && { ticks: self.startTicks }),
-    ...(boot !== undefined && { boot }),
   };
 }
 

@@ -15,6 +15,7 @@ import { Problem } from "../model/problem.ts";
 import type { ScheduledJob } from "../model/scheduled-job.ts";
 import { nextFacts, nextTicks, scheduleInWords } from "../schedule/schedule.ts";
 import type { Daemon } from "./daemon.ts";
+import type { KnownJobs } from "./daemon-parts.ts";
 import { pausedSentence } from "./sentences.ts";
 
 /** What only the wiring knows. */
@@ -91,9 +92,7 @@ function statusOf({ daemon, about, warnings }: AnswerContext): DaemonStatus {
     stateSentence: verdict.sentence,
     jobs: known.jobs.size,
     files: known.fileCount,
-    broken: known.broken
-      .flatMap(({ path, problems }) => problems.map(({ message }) => (message === "" ? path : message)))
-      .slice(0, brokenLimit),
+    broken: brokenInWords(known.broken),
     running: [...daemon.runs.all].map(({ run, sinceMs, pid }) => ({
       run: run.runId,
       job: run.jobName,
@@ -108,6 +107,14 @@ function statusOf({ daemon, about, warnings }: AnswerContext): DaemonStatus {
     isDraining: daemon.isDraining,
     warnings: warnings(),
   };
+}
+
+/** What is wrong with files, each a sentence with its hint; the first hundred. */
+export function brokenInWords(broken: KnownJobs["broken"]): string[] {
+  return broken
+    .flatMap(({ problems }) => problems)
+    .slice(0, brokenLimit)
+    .map(({ message, hint }) => (hint === undefined ? message : `${message} (${hint})`));
 }
 
 function jobFacts(daemon: Daemon, job: ScheduledJob): JobFacts {

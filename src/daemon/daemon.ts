@@ -22,7 +22,7 @@ import { resumeRuns } from "./resume-runs.ts";
 import { RunQueue } from "./run-queue.ts";
 import { droppedSentence, pausedSentence } from "./sentences.ts";
 
-export { answerRequest } from "./answer.ts";
+export { answerRequest, brokenInWords } from "./answer.ts";
 export type { DaemonClock, DaemonOptions, KnownJobs } from "./daemon-parts.ts";
 export type { DueRun, Executor, Gate, Recorder, RunResult, RunWatch, SkippedRun } from "./executor.ts";
 export { TickBook } from "./tick-book.ts";
@@ -97,7 +97,7 @@ export class Daemon {
     const before =
       memory.horizonMs === undefined ? undefined : { horizonMs: memory.horizonMs, known: memory.known };
     const plan = this.planner.start(known.jobs, nowMs, before, isNewBoot);
-    this.#rememberJobs(memory.known);
+    this.#rememberJobs(memory.known, (job) => memory.known.get(job.name) === scheduleKey(job));
     if (boot !== undefined) book.setBoot(boot);
     this.#take(this.#withoutOthers(plan));
     this.#pauses = this.pauses;
@@ -111,7 +111,10 @@ export class Daemon {
     const plan = this.planner.setJobs(known.jobs, this.nowMs);
     this.#take(this.#withoutOthers(plan)); // with the jobs of before, whose ticks these are
     this.#known = known;
-    this.#rememberJobs(new Map([...before].map(([name, job]) => [name, scheduleKey(job)])));
+    this.#rememberJobs(before, (job) => {
+      const old = before.get(job.name);
+      return old === job || (old !== undefined && scheduleKey(old) === scheduleKey(job));
+    });
     this.#arm();
   }
 
@@ -346,14 +349,14 @@ export class Daemon {
     return { ...plan, planned };
   }
 
-  #rememberJobs(before: ReadonlyMap<string, string>): void {
+  /** @param before by name, what is in the book @param isKept true for a job whose schedule stands there as it is */
+  #rememberJobs(before: ReadonlyMap<string, unknown>, isKept: (job: ScheduledJob) => boolean): void {
     const { book } = this.options;
     const put = new Map<string, string>();
     this.#hasClusterJobs = false;
     for (const [name, job] of this.#known.jobs) {
       if (job.isCluster) this.#hasClusterJobs = true;
-      const key = scheduleKey(job);
-      if (before.get(name) !== key) put.set(name, key);
+      if (!isKept(job)) put.set(name, scheduleKey(job));
     }
     const drop = [...before.keys()].filter((name) => !this.#known.jobs.has(name));
     if (put.size > 0 || drop.length > 0) book.changeKnown(put, drop);

@@ -19,7 +19,7 @@ import {
   type TickStretch,
   ticksIn,
 } from "../schedule/schedule.ts";
-import { EveryHeap, everyEntry } from "./every-heap.ts";
+import { type EveryEntry, EveryHeap, everyEntry } from "./every-heap.ts";
 import { type MissedLimits, missedLimits, planMissed } from "./missed.ts";
 import { type Plan, PlanDraft, type RankedJob } from "./plan.ts";
 import { StartDelay } from "./start-delay.ts";
@@ -58,12 +58,25 @@ const ticksOfAMinute = 4000;
 export function scheduleKey({ schedule }: ScheduledJob): string {
   switch (schedule.kind) {
     case "every":
+      // Its place in the period is not its own: it may change because of others, and then it has missed what it has missed.
+      if (schedule.isSpread) return `spread ${schedule.periodMs}`;
       return `every ${schedule.periodMs}+${schedule.offsetMs}`;
     case "cron":
       return `cron ${schedule.zone?.name ?? "local"} ${schedule.expression.text}`;
     case "reboot":
       return "reboot";
   }
+}
+
+/**
+ * The clock of a spread job that has got another place because others came or went. The period that it ran in last counts as
+ * run, wherever in it the new place is; so each period has one tick, no more and no less.
+ */
+function movedClock(
+  { schedule: before, nextMs }: EveryEntry,
+  { periodMs, offsetMs }: EverySchedule,
+): EveryClock {
+  return { lastMs: nextMs - periodMs - before.offsetMs + offsetMs };
 }
 
 /** Says what is due, for one job set after the other. {@link start} is to be called first. */
@@ -134,7 +147,7 @@ export class Planner {
 
   /**
    * Exchanges the jobs. What is due until now is planned by the set before; from now on the new one counts. Clocks go on;
-   * an interval that has changed begins now.
+   * an interval that has changed begins now; one that is spread keeps to one tick a period.
    * @param jobs as for {@link start}
    */
   setJobs(jobs: ReadonlyMap<string, ScheduledJob>, nowMs: number): Plan {
@@ -146,7 +159,10 @@ export class Planner {
         const before = going.get(name);
         const isSame =
           before?.schedule.periodMs === schedule.periodMs && before.schedule.offsetMs === schedule.offsetMs;
-        return isSame ? { lastMs: before.nextMs - schedule.periodMs } : startEveryClock(schedule, nowMs);
+        if (isSame) return { lastMs: before.nextMs - schedule.periodMs };
+        const hasMoved =
+          schedule.isSpread && before?.schedule.isSpread && before.schedule.periodMs === schedule.periodMs;
+        return hasMoved ? movedClock(before, schedule) : startEveryClock(schedule, nowMs);
       },
     });
     return plan;
@@ -168,12 +184,15 @@ export class Planner {
       const isCorrection = step === "correction";
       const fixed = { afterMs: Math.max(ranToMs, formerMs), untilMs: clock.fixedToMs(nowMs) };
       const wild = { afterMs: Math.max(lookedMs, this.#horizonMs, formerMs), untilMs: nowMs };
-      for (const entry of clock.entries) {
-        const given = ticksIn(entry.expression, due, clock.zone);
-        for (const tick of given) draft.add(entry, tick, false);
-        const isWild = entry.expression.kind === "wildcard";
-        if (isJump && (isWild || isCorrection))
-          planMissed(draft, entry, isWild ? wild : fixed, { ...terms, given });
+      for (const [expression, entries] of clock.groups) {
+        const given = ticksIn(expression, due, clock.zone);
+        const isWild = expression.kind === "wildcard";
+        const isMissing = isJump && (isWild || isCorrection);
+        if (given.length === 0 && !isMissing) continue;
+        for (const entry of entries) {
+          for (const tick of given) draft.add(entry, tick, false);
+          if (isMissing) planMissed(draft, entry, isWild ? wild : fixed, { ...terms, given });
+        }
       }
     }
     if (nowMs < lookedMs) this.#intervals.rewind(nowMs);

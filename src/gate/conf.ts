@@ -12,6 +12,7 @@ import { quoted } from "../model/printable.ts";
 import { Problem } from "../model/problem.ts";
 import {
   isDaemonHeader,
+  isNodeHeader,
   nextHeader,
   type Place,
   readSettings,
@@ -60,9 +61,9 @@ export interface Conf extends RecordConf {
   readonly stopGraceMs: number;
   /** The line that sets a key; a key that is not here has its default. */
   readonly lines: Readonly<Partial<Record<ConfKey, number>>>;
-  /** The sections from the first `[job …]` on, unread; undefined where there is none. `[daemon]` may stand among them. */
+  /** The sections from the first `[job …]` on, unread; undefined where there is none. `[daemon]` and `[node …]` may stand among them. */
   readonly sections: SectionText | undefined;
-  /** Where `[daemon]` is the first section: all sections, unread. */
+  /** Where `[daemon]` or a `[node …]` is the first section: all sections, unread. */
   readonly daemon: SectionText | undefined;
 }
 
@@ -117,6 +118,9 @@ export const sectionKeys =
 /** The keys of `[daemon]`, for the same reason and with the same kind of test. */
 export const daemonKeys =
   "concurrency stop_timeout look_back socket socket_owner socket_group state_folder log";
+
+/** Those of `[node NAME]` that are no rules for jobs as well, likewise. */
+export const nodeKeys = "roles host port key password_file accept_new runs_at_once connection";
 
 /**
  * Reads the text of an rcron.conf, up to its sections.
@@ -173,6 +177,9 @@ function unknownKey(written: string, key: string): string {
   if (` ${daemonKeys} `.includes(` ${key} `)) {
     return `${quoted(written)} is for rcrond, and must stand below a line [daemon]: ignored`;
   }
+  if (` ${nodeKeys} `.includes(` ${key} `)) {
+    return `${quoted(written)} is for a node, and must stand below a line [node NAME]: ignored`;
+  }
   const near = nearestWord(key, Object.keys(confDefaults));
   return `unknown key ${quoted(written)}: ignored${near ? `; did you mean ${near}?` : ""}`;
 }
@@ -185,8 +192,8 @@ const noSections: Sections = { sections: undefined, daemon: undefined };
  * What stands from the first header on. The headers are read where a job runs; the first one is looked at here, because
  * below the `[default]` of a configuration from elsewhere a state file could be named, which would be passed over.
  *
- * A `[daemon]` that comes first is passed over, unread: where it stands alone, a run must not be taken for one that has
- * rules to read.
+ * A `[daemon]` or `[node …]` that comes first is passed over, unread: where they stand alone, a run must not be taken for one that
+ * has rules to read.
  */
 function sectionsFrom(text: string, first: Place, path: string): Sections | Problem {
   let daemon: SectionText | undefined;
@@ -195,8 +202,8 @@ function sectionsFrom(text: string, first: Place, path: string): Sections | Prob
     const rest = text.slice(at).trimStart();
     if (isJobHeader(rest)) return { sections: { text: rest, fromLine: line }, daemon };
     const header = rest.split("\n", 1)[0]?.trim() ?? "";
-    if (!isDaemonHeader(header)) {
-      const rule = `sections must be [job], [job NAME] or [daemon]: got ${quoted(header)}`;
+    if (!isDaemonHeader(header) && !isNodeHeader(header)) {
+      const rule = `sections must be [job], [job NAME], [daemon] or [node NAME]: got ${quoted(header)}`;
       const hint = "remove the line; all other keys stand at the top level";
       return new Problem("invalid", rule, { where: `${path}:${line}`, hint });
     }

@@ -18,7 +18,7 @@ import {
   type SectionText,
   type Setting,
 } from "../model/setting-lines.ts";
-import { type Conf, confDefaults, sectionKeys } from "./conf.ts";
+import { type Conf, confDefaults, nodeKeys, sectionKeys } from "./conf.ts";
 
 /** What rcrond goes by, each value proven. */
 export interface DaemonConf {
@@ -127,11 +127,13 @@ function unknownKey(written: string, key: string, where: string): Problem {
   const near = nearestWord(key, Object.keys(daemonDefaults));
   const hint = ` ${sectionKeys} `.includes(` ${key} `)
     ? "it is a rule for jobs, and stands below [job] or [job NAME]"
-    : Object.hasOwn(confDefaults, key)
-      ? "it stands at the top level, above all sections"
-      : near === undefined
-        ? `the keys are ${Object.keys(daemonDefaults).join(", ")}`
-        : `did you mean ${near}?`;
+    : ` ${nodeKeys} `.includes(` ${key} `)
+      ? "it is for a node, and stands below [node NAME]"
+      : Object.hasOwn(confDefaults, key)
+        ? "it stands at the top level, above all sections"
+        : near === undefined
+          ? `the keys are ${Object.keys(daemonDefaults).join(", ")}`
+          : `did you mean ${near}?`;
   return new Problem("invalid", rule, { where, hint });
 }
 

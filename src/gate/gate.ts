@@ -3,6 +3,7 @@
  */
 
 import type { JobSections } from "../model/job-sections.ts";
+import type { Node } from "../model/node.ts";
 import { printable } from "../model/printable.ts";
 import { Problem } from "../model/problem.ts";
 import { noProvenance } from "../model/provenance.ts";
@@ -22,6 +23,7 @@ export {
   confDefaults,
   daemonKeys,
   defaultConfPath,
+  nodeKeys,
   type OnPassive,
   parseConf,
   sectionKeys,
@@ -120,6 +122,15 @@ export async function readDaemonConf({
 }: Pick<LoadedConf, "conf" | "path">): Promise<DaemonConf | Problem> {
   const { proveDaemonConf } = await import("./daemon-conf.ts");
   return proveDaemonConf(conf, path);
+}
+
+/** The nodes of all `[node NAME]` sections, in their order. @returns the Problem (`invalid`) for which rcrond must not start */
+export async function readNodes({
+  conf,
+  path,
+}: Pick<LoadedConf, "conf" | "path">): Promise<readonly Node[] | Problem> {
+  const { proveNodeSections } = await import("./node-sections.ts");
+  return proveNodeSections(conf, path);
 }
 
 function decode(bytes: Uint8Array, path: string): string | Problem {

@@ -7,6 +7,7 @@
 import { durationRule, parseDuration } from "../model/duration.ts";
 import type { Assignment } from "../model/job.ts";
 import { nearestWord } from "../model/nearest-word.ts";
+import { type Placement, parsePlacement } from "../model/placement.ts";
 import { quoted } from "../model/printable.ts";
 import { Problem } from "../model/problem.ts";
 import {
@@ -22,13 +23,23 @@ import type { Schedule } from "../model/schedule.ts";
 import { type Missed, missedWords } from "../model/scheduled-job.ts";
 import { consistentSplayMs, findZone } from "../schedule/schedule.ts";
 import { readStatements, type Statement } from "./acron-lines.ts";
-import { type FileReading, type JobTerms, placed, readExpression, sortByLine } from "./file-reading.ts";
+import { equalValues } from "./equal-values.ts";
+import {
+  type FileReading,
+  type JobTerms,
+  noProblems,
+  placed,
+  readExpression,
+  sortByLine,
+} from "./file-reading.ts";
 import { olderOutputs } from "./older-words.ts";
+import { placedRules } from "./placed-rules.ts";
 
 /** The rules that are words; splay has more to say here, and the name is the file's. */
 const ruleWords = ruleKeys.filter((key) => key !== "name" && key !== "splay");
 const ownWords = [
-  ...["every", "at", "timezone", "splay", "run", "env", "cluster", "missed", "start_deadline", "description"],
+  ...["every", "at", "timezone", "splay", "run", "env", "cluster", "on", "missed", "start_deadline"],
+  "description",
   ...["stdout", "stderr", "send_stdout"],
 ];
 const words = [...ownWords, ...ruleWords];
@@ -45,7 +56,14 @@ const synonyms: Readonly<Record<string, string>> = {
   mailto: "output",
   mail: "output",
   retries: "retry",
+  hosts: "on",
+  policy: "on",
 };
+
+const sameOverlap = equalValues<Rules["overlap"]>();
+const sameOutputs = equalValues<Rules["outputs"]>();
+/** The others are not compared: their values may be secret, and would be kept though their jobs are gone. */
+const noEnvironment: readonly Assignment[] = [];
 
 /** What one file says, by word; `output` and `env` may stand several times. */
 class Words {
@@ -118,8 +136,10 @@ export function parseAcronFile(text: string, path: string, name: string, terms: 
   const schedule = scheduleOf(said, terms.hostName);
   const run = said.one("run");
   if (run?.text === "") said.refuse(run, "must be followed by a command");
-  const environment = said.all("env").flatMap((statement) => assignmentOf(statement, said) ?? []);
-  const isCluster = switchOf(said, "cluster") ?? false;
+  const assigned = said.all("env").flatMap((statement) => assignmentOf(statement, said) ?? []);
+  const environment = assigned.length === 0 ? noEnvironment : assigned;
+  const placement = placementOf(said);
+  const isCluster = clusterOf(said);
   const missed = missedOf(said);
   const deadline = said.one("start_deadline");
   const startDeadlineMs = deadline && timeOf(deadline, said);
@@ -127,7 +147,8 @@ export function parseAcronFile(text: string, path: string, name: string, terms: 
     { stdout: said.one("stdout"), stderr: said.one("stderr"), sendStdout: said.one("send_stdout") },
     { path, mailTo: terms.mailTo },
   );
-  const rules = rulesOf(said, name, terms, [...older.layer, ...splayRule(said)]);
+  const layer: RuleLayer = [...older.layer, ...splayRule(said)];
+  const rules = rulesOf(said, name, terms, { layer, placement });
 
   const problems = [...read.problems, ...said.problems, ...older.problems];
   // A word that is not known may be meant for one that is missing.
@@ -147,7 +168,7 @@ export function parseAcronFile(text: string, path: string, name: string, terms: 
     command: { kind: "shell", line },
     environment,
     stdin: undefined,
-    rules,
+    ...rules,
     schedule,
     isCluster,
     missed,
@@ -155,7 +176,7 @@ export function parseAcronFile(text: string, path: string, name: string, terms: 
     description: said.one("description")?.text || undefined,
     mailTo: undefined,
   } as const;
-  return { jobs: [job], problems: [], warnings };
+  return { jobs: [job], problems: noProblems, warnings: warnings.length === 0 ? noProblems : warnings };
 }
 
 function scheduleOf(said: Words, hostName: string): Schedule | undefined {
@@ -212,8 +233,13 @@ function splayRule(said: Words): RuleLayer {
 }
 
 /** @returns undefined where something in them is a Problem, which is then said */
-function rulesOf(said: Words, name: string, terms: JobTerms, more: RuleLayer): Rules | undefined {
-  const layer: RuleText[] = [...more];
+function rulesOf(
+  said: Words,
+  name: string,
+  terms: JobTerms,
+  more: { readonly layer: RuleLayer; readonly placement: Placement | undefined },
+): { readonly rules: Rules; readonly placement?: Placement } | undefined {
+  const layer: RuleText[] = [...more.layer];
   for (const key of ruleWords) {
     for (const statement of said.all(key)) {
       // Among the older words may be an error rule of their own.
@@ -233,7 +259,13 @@ function rulesOf(said: Words, name: string, terms: JobTerms, more: RuleLayer): R
   }
   const isSaid = layers.some((each) => each.some(({ key }) => key === "output"));
   const toDefault = { isIfError: false, sink: { kind: "mail", address: terms.mailTo } } as const;
-  return { ...rules, name, outputs: isSaid ? rules.outputs : [toDefault] };
+  const named = {
+    ...rules,
+    name,
+    overlap: sameOverlap(rules.overlap),
+    outputs: sameOutputs(isSaid ? rules.outputs : [toDefault]),
+  };
+  return more.placement === undefined ? { rules: named } : placedRules(more.placement, named, layers);
 }
 
 /** A rule that is an option without a value is a word without one, or with yes and no. */
@@ -255,6 +287,27 @@ function switchOf(said: Words, key: string): boolean | undefined {
   if (statement === undefined) return undefined;
   if (isOn(statement.text)) return true;
   return isOff(statement.text) ? false : said.refuse(statement, "must be yes or no, or stand alone");
+}
+
+function placementOf(said: Words): Placement | undefined {
+  const statement = said.one("on");
+  if (statement === undefined) return undefined;
+  const placement = parsePlacement(statement.text, "on ");
+  if (!(placement instanceof Problem)) return placement;
+  said.problems.push(placed(placement, said.whereOf(statement)));
+  return undefined;
+}
+
+/** A job on nodes is the cluster's: two schedulers would each send it there. */
+function clusterOf(said: Words): boolean {
+  const isCluster = switchOf(said, "cluster");
+  const [cluster, on] = [said.one("cluster"), said.one("on")];
+  if (on === undefined) return isCluster ?? false;
+  if (cluster !== undefined && isCluster === false) {
+    const hint = "only the active machine sends jobs to nodes";
+    said.refuse(cluster, `must not be so beside on, which is on line ${on.line}`, hint);
+  }
+  return true;
 }
 
 function missedOf(said: Words): Missed {

@@ -14,6 +14,7 @@ import {
 } from "../model/crontab-lines.ts";
 import type { Assignment, Command } from "../model/job.ts";
 import { isAbsolutePath, isMailAddress } from "../model/output-rule.ts";
+import { type Placement, parsePlacement } from "../model/placement.ts";
 import { quoted } from "../model/printable.ts";
 import { Problem } from "../model/problem.ts";
 import { proveRules } from "../model/rule-table.ts";
@@ -21,8 +22,10 @@ import type { OutputRule, Rules } from "../model/rules.ts";
 import type { Schedule, Zone } from "../model/schedule.ts";
 import type { ScheduledJob } from "../model/scheduled-job.ts";
 import { findZone } from "../schedule/schedule.ts";
+import { equalValues } from "./equal-values.ts";
 import { type FileReading, type JobTerms, placed, readExpression, sortByLine } from "./file-reading.ts";
 import { namesOfLines } from "./job-names.ts";
+import { placedRules } from "./placed-rules.ts";
 
 /** Which crontab it is. */
 export interface CrontabKind {
@@ -41,6 +44,7 @@ const longestCommand = 998;
 interface Settings {
   readonly environment: readonly Assignment[];
   readonly zone: Zone | undefined;
+  readonly placement: Placement | undefined;
 }
 
 /** A line with what is above it. */
@@ -67,7 +71,7 @@ export function parseCrontabFile(text: string, kind: CrontabKind, terms: JobTerm
     };
   }
   const entries: SetEntry[] = [];
-  let settings: Settings = { environment: cronEnvironment, zone: undefined };
+  let settings: Settings = { environment: cronEnvironment, zone: undefined, placement: undefined };
   const rows = readCrontabLines(text, kind.user.kind === "column");
   for (const row of rows) {
     if (row.kind === "broken") problems.push(brokenRow(row, whereOf(row.line)));
@@ -101,6 +105,8 @@ export function parseCrontabFile(text: string, kind: CrontabKind, terms: JobTerm
   return { jobs: problems.length > 0 ? [] : jobs, problems, warnings };
 }
 
+const sameOutputs = equalValues<Rules["outputs"]>();
+
 /** What cron sets before it reads the first line. */
 const cronEnvironment: readonly Assignment[] = [
   { name: "SHELL", value: "/bin/sh" },
@@ -110,14 +116,15 @@ const cronEnvironment: readonly Assignment[] = [
 type Warn = (line: number, rule: string, hint?: string) => void;
 
 function assigned(
-  { environment, zone }: Settings,
+  settings: Settings,
   { name, value, line }: CrontabAssignment,
   where: string,
   warn: Warn,
 ): Settings | Problem {
+  const { environment } = settings;
   if (name === "LOGNAME") {
     warn(line, "LOGNAME can't be set: as in Debian's cron, it is the name of the job's user");
-    return { environment, zone };
+    return settings;
   }
   if ((name === "SHELL" || name === "HOME") && !isAbsolutePath(value)) {
     return new Problem("invalid", `${name} must be an absolute path: got ${quoted(value)}`, { where });
@@ -130,10 +137,19 @@ function assigned(
       "until then mail goes to each job's user",
     );
   }
-  if (name !== "CRON_TZ") return { environment: changed, zone };
-  if (value === "") return { environment: changed, zone: undefined };
-  const found = findZone(value);
-  return found instanceof Problem ? placed(found, where, "CRON_TZ: ") : { environment: changed, zone: found };
+  if (name === "CRON_TZ") {
+    const zone = value === "" ? undefined : findZone(value);
+    return zone instanceof Problem
+      ? placed(zone, where, "CRON_TZ: ")
+      : { ...settings, environment: changed, zone };
+  }
+  if (name === "RCRON_ON") {
+    const placement = value === "" ? undefined : parsePlacement(value, "RCRON_ON ");
+    return placement instanceof Problem
+      ? placed(placement, where)
+      : { ...settings, environment: changed, placement };
+  }
+  return { ...settings, environment: changed };
 }
 
 function jobOf(
@@ -143,7 +159,7 @@ function jobOf(
   terms: JobTerms,
 ): ScheduledJob | Problem {
   const where = `${kind.path}:${entry.line}`;
-  const { environment } = settings;
+  const { environment, placement } = settings;
   const schedule = scheduleOf(entry, settings, where);
   if (schedule instanceof Problem) return schedule;
   if (entry.command.trim() === "") {
@@ -172,7 +188,7 @@ function jobOf(
     name,
     user: user ?? proven.user,
     workingFolder: proven.workingFolder ?? settingOf(environment, "HOME") ?? (home || undefined),
-    outputs: hasOutputs ? proven.outputs : outputsOf(mailTo, user, terms.mailTo),
+    outputs: sameOutputs(hasOutputs ? proven.outputs : outputsOf(mailTo, user, terms.mailTo)),
   };
   return {
     name,
@@ -182,11 +198,13 @@ function jobOf(
     stdin: entry.stdin,
     rules,
     schedule,
-    isCluster: false,
+    // On nodes, a line is the cluster's: two schedulers would each send it there.
+    isCluster: placement !== undefined,
     missed: "skip",
     startDeadlineMs: undefined,
     description: undefined,
     mailTo,
+    ...(placement !== undefined && placedRules(placement, rules, layers)),
   };
 }
 

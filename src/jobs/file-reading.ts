@@ -2,6 +2,7 @@
  * What reading a file of jobs gives, and what the machine adds to it.
  */
 import type { JobSections } from "../model/job-sections.ts";
+import type { Node } from "../model/node.ts";
 import { Problem } from "../model/problem.ts";
 import type { CronExpression } from "../model/schedule.ts";
 import type { ScheduledJob } from "../model/scheduled-job.ts";
@@ -19,6 +20,10 @@ export interface JobTerms {
   readonly findUser?: (
     name: string,
   ) => { readonly uid: number; readonly home: string } | "unknown" | undefined;
+  /** Those of rcron.conf, which are known beside those that have files of their own; undefined: none. */
+  readonly nodes?: readonly Node[];
+  /** distcrond's jobs need no owner. */
+  readonly isOwnerOptional?: boolean;
 }
 
 /** One file, read. With a problem the file has no jobs, whatever its other lines say. */
@@ -27,7 +32,12 @@ export interface FileReading {
   readonly problems: readonly Problem[];
   /** What is read as it stands, and hardly meant. */
   readonly warnings: readonly Problem[];
+  /** What a node's file defines; missing for files of jobs. */
+  readonly nodes?: readonly Node[];
 }
+
+/** Of a file that is as it should be: one list for all of them. */
+export const noProblems: readonly Problem[] = [];
 
 /** A sentence of another parser, with the place where it was found. */
 export function placed(problem: Problem, where: string, before = ""): Problem {

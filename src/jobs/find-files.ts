@@ -15,12 +15,29 @@ export interface JobPlaces {
   readonly tree: string | undefined;
   /** Crontabs, and folders of them. */
   readonly crontabs: readonly string[];
+  /** The folder of distcrond's job files; missing: none. */
+  readonly distcrondJobs?: string;
+  /** The folder of distcrond's node files; missing: none. */
+  readonly distcrondNodes?: string;
 }
 
+/** What a file is read as. */
+export type FileFormat = "acron" | "crontab" | "distcrond-job" | "distcrond-node";
+
 /** The places without slashes at their ends. */
-export function plainPlaces({ tree, crontabs }: JobPlaces): JobPlaces {
+export function plainPlaces({ tree, crontabs, distcrondJobs, distcrondNodes }: JobPlaces): JobPlaces {
   const plain = (path: string) => path.replace(/(?<=.)\/+$/, "");
-  return { tree: tree === undefined ? undefined : plain(tree), crontabs: crontabs.map(plain) };
+  return {
+    tree: tree === undefined ? undefined : plain(tree),
+    crontabs: crontabs.map(plain),
+    ...(distcrondJobs !== undefined && { distcrondJobs: plain(distcrondJobs) }),
+    ...(distcrondNodes !== undefined && { distcrondNodes: plain(distcrondNodes) }),
+  };
+}
+
+/** The folders that are looked into at any depth. */
+export function deepFolders({ tree, distcrondJobs, distcrondNodes }: JobPlaces): string[] {
+  return [tree, distcrondJobs, distcrondNodes].filter((path) => path !== undefined);
 }
 
 /** The folder that a path stands in. */
@@ -32,9 +49,9 @@ export function folderOf(path: string): string {
 /** A file that is to be read. */
 export interface FoundFile {
   readonly path: string;
-  /** Below the tree, or the file's own name: what its jobs' names are made of. */
+  /** Below the tree, or the file's own name, as for all of distcrond's: what its jobs' names are made of. */
   readonly shortName: string;
-  readonly format: "acron" | "crontab";
+  readonly format: FileFormat;
   /** Set for a crontab in cron's own folder for those of users: the user. */
   readonly spoolUser: string | undefined;
   /** Of what the path leads to; a Problem where it leads nowhere. */
@@ -101,16 +118,21 @@ export class Portions {
 }
 
 /** Looks for files. @returns the tree's files first, each folder's in the order of their names */
-export async function findFiles({ tree, crontabs }: JobPlaces, portions: Portions): Promise<FoundFiles> {
+export async function findFiles(places: JobPlaces, portions: Portions): Promise<FoundFiles> {
+  const { tree, crontabs, distcrondJobs, distcrondNodes } = places;
   const search = new Search(portions);
-  if (tree !== undefined) await search.folder(tree, "", { isTree: true, above: [] });
+  if (tree !== undefined) await search.folder(tree, "", { kind: "tree", above: [] });
   for (const path of crontabs) await search.crontabs(path);
+  if (distcrondJobs !== undefined)
+    await search.folder(distcrondJobs, "", { kind: "distcrond-job", above: [] });
+  if (distcrondNodes !== undefined)
+    await search.folder(distcrondNodes, "", { kind: "distcrond-node", above: [] });
   return search;
 }
 
 interface Level {
-  /** False: a folder of crontabs, which has no folders below. */
-  readonly isTree: boolean;
+  /** A folder of crontabs has no folders below. */
+  readonly kind: "tree" | "crontabs" | "distcrond-job" | "distcrond-node";
   /** Of the folders above, so that no link leads round in a circle. */
   readonly above: readonly string[];
 }
@@ -127,7 +149,7 @@ class Search implements FoundFiles {
   }
 
   /** @param below the folder's path below the tree, with a slash behind it; empty for the tree itself */
-  async folder(path: string, below: string, { isTree, above }: Level): Promise<void> {
+  async folder(path: string, below: string, { kind, above }: Level): Promise<void> {
     let entries: Dirent[];
     let identity: string;
     try {
@@ -157,18 +179,20 @@ class Search implements FoundFiles {
     }
     for (const entry of entries) {
       if (isPassedOver(entry.name)) continue;
-      if (!isTree && !spools.test(path) && !cronName.test(entry.name)) continue;
+      if (kind === "crontabs" && !spools.test(path) && !cronName.test(entry.name)) continue;
       const inner = `${path}/${entry.name}`;
-      const kind = this.kindOf(inner, entry);
-      if (kind !== "folder")
-        this.file(
-          inner,
-          below + entry.name,
-          entry.isSymbolicLink() ? "link" : "plain",
-          isTree ? undefined : path,
-        );
-      else if (isTree)
-        await this.folder(inner, `${below}${entry.name}/`, { isTree, above: [...above, identity] });
+      if (this.kindOf(inner, entry) === "folder") {
+        if (kind !== "crontabs")
+          await this.folder(inner, `${below}${entry.name}/`, { kind, above: [...above, identity] });
+      } else {
+        const how = entry.isSymbolicLink() ? "link" : "plain";
+        if (kind === "tree") {
+          const shortName = below + entry.name;
+          this.file(inner, shortName, how, { format: isCrontabName(shortName) ? "crontab" : "acron" });
+        } else if (kind === "crontabs") {
+          this.file(inner, entry.name, how, { format: "crontab", spool: path });
+        } else this.file(inner, entry.name, how, { format: kind });
+      }
       const pause = this.portions.pause();
       if (pause !== undefined) await pause;
     }
@@ -178,14 +202,21 @@ class Search implements FoundFiles {
   async crontabs(path: string): Promise<void> {
     const stat = this.statOf(path);
     if (!(stat instanceof Problem) && stat.isDirectory()) {
-      await this.folder(path, "", { isTree: false, above: [] });
+      await this.folder(path, "", { kind: "crontabs", above: [] });
       return;
     }
     const isLink = this.fs.lstatSync(path, { throwIfNoEntry: false })?.isSymbolicLink() === true;
-    this.file(path, path.slice(path.lastIndexOf("/") + 1), isLink ? "link" : "named", folderOf(path));
+    const name = path.slice(path.lastIndexOf("/") + 1);
+    this.file(path, name, isLink ? "link" : "named", { format: "crontab", spool: folderOf(path) });
   }
 
-  private file(path: string, shortName: string, kind: "plain" | "link" | "named", cronFolder?: string): void {
+  /** @param spool the folder that a crontab stands in, which may be cron's own */
+  private file(
+    path: string,
+    shortName: string,
+    kind: "plain" | "link" | "named",
+    { format, spool }: { readonly format: FileFormat; readonly spool?: string },
+  ): void {
     if (this.files.length >= fileLimit) {
       const rule = `there must be at most ${fileLimit} files: this one and those behind it are not read`;
       const first = [...this.unreadable.keys()].every((known) => known !== "limit");
@@ -200,8 +231,8 @@ class Search implements FoundFiles {
     this.files.push({
       path,
       shortName,
-      format: cronFolder !== undefined || isCrontabName(shortName) ? "crontab" : "acron",
-      spoolUser: cronFolder !== undefined && spools.test(cronFolder) ? shortName : undefined,
+      format,
+      spoolUser: spool !== undefined && spools.test(spool) ? shortName : undefined,
       facts: stat instanceof Problem ? stat : factsOf(stat),
       linkOwner,
     });

@@ -18,6 +18,11 @@ export function nameOfFile(path: string): string {
   return name === "" || name.endsWith("/") ? path : name;
 }
 
+/** The name of a distcrond file's job or node: the file's own, wherever in its folder it stands. */
+export function nameOfJson(fileName: string): string {
+  return fileName.replace(/\.json$/, "") || fileName;
+}
+
 /** What tells a crontab's lines apart. */
 export interface NamedLine {
   readonly user: string | undefined;

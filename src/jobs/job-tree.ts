@@ -6,15 +6,19 @@
  * together, each name once; tell what is different from before. The set of jobs is exchanged as a whole at the end, so
  * nobody ever sees half a change.
  */
+import { isNodeName, type Node, nodeNameRule } from "../model/node.ts";
 import { Problem } from "../model/problem.ts";
 import { decodeWord } from "../model/raw-text.ts";
 import type { ScheduledJob } from "../model/scheduled-job.ts";
 import { readFileStart } from "../system/files.ts";
 import { parseAcronFile } from "./acron-file.ts";
 import { parseCrontabFile } from "./crontab-file.ts";
+import { parseDistcrondJob } from "./distcrond-job.ts";
+import { parseDistcrondNode } from "./distcrond-node.ts";
 import type { FileReading, JobTerms } from "./file-reading.ts";
 import {
   type FileFacts,
+  type FileFormat,
   type FoundFile,
   type FoundFiles,
   findFiles,
@@ -22,7 +26,8 @@ import {
   Portions,
   plainPlaces,
 } from "./find-files.ts";
-import { isFitName, nameOfFile } from "./job-names.ts";
+import { isFitName, nameOfFile, nameOfJson } from "./job-names.ts";
+import { type BrokenFile, emptySet, type JobSet, type KnownJobs, putTogether } from "./job-set.ts";
 
 /** Where jobs are, and on what terms they are read. */
 export interface TreeOptions {
@@ -34,24 +39,6 @@ export interface TreeOptions {
   readonly userColumn?: "yes" | "no";
 }
 
-/** All jobs of one moment. */
-export interface JobSet {
-  /** By name, in the order of their files. */
-  readonly jobs: ReadonlyMap<string, ScheduledJob>;
-  /** What could not be read as it stands. */
-  readonly broken: readonly BrokenFile[];
-  readonly warnings: readonly Problem[];
-  readonly fileCount: number;
-}
-
-/** A file with problems, or a folder that can't be looked into. */
-export interface BrokenFile {
-  readonly path: string;
-  readonly problems: readonly Problem[];
-  /** The jobs of its last good version, which go on; they are in the set. */
-  readonly kept: readonly ScheduledJob[];
-}
-
 /** What is different from the set before. */
 export interface JobChange {
   readonly added: readonly ScheduledJob[];
@@ -59,6 +46,8 @@ export interface JobChange {
   readonly changed: readonly ScheduledJob[];
   /** As they were. */
   readonly removed: readonly ScheduledJob[];
+  /** A node came, went or was changed. */
+  readonly hasNewNodes: boolean;
   /** All that is broken now, also what was before. */
   readonly broken: readonly BrokenFile[];
   /** The whole new set. */
@@ -70,7 +59,7 @@ export const sizeLimit = 64 * 1024;
 /** A file that was changed so shortly before it was read may be changed again without another date. */
 const racyMs = 50;
 
-interface KnownFile {
+interface KnownFile extends KnownJobs {
   /** As it was when it was read; undefined where it was not. */
   readonly facts: FileFacts | undefined;
   /** When all was read again the last time. */
@@ -78,12 +67,9 @@ interface KnownFile {
   readonly isRacy: boolean;
   /** A hash of it. */
   readonly content: bigint;
-  readonly reading: FileReading;
-  /** Of the last reading without problems. */
-  readonly good: readonly ScheduledJob[];
 }
 
-const emptySet: JobSet = { jobs: new Map(), broken: [], warnings: [], fileCount: 0 };
+const noNodes: readonly Node[] = [];
 
 /** The jobs of some places. */
 export class JobTree {
@@ -94,6 +80,8 @@ export class JobTree {
   private current = emptySet;
   /** Why folders could not be looked into, the last time. */
   private reasons = "";
+  /** Of the terms, the last time. */
+  private nodes: JobTerms["nodes"];
   private looking: Promise<unknown> = Promise.resolve();
   /** Folders that links in the tree lead to. */
   linkedFolders: readonly string[] = [];
@@ -141,9 +129,12 @@ export class JobTree {
       if (!known.has(path) && isUnder(path, found)) known.set(path, file);
     }
     this.linkedFolders = found.linkedFolders;
-    if (isSameFiles(this.known, known) && reasonsOf(found) === this.reasons) return undefined;
+    const { nodes } = this.source.terms;
+    const isSame = isSameFiles(this.known, known) && nodes === this.nodes;
+    if (isSame && reasonsOf(found) === this.reasons) return undefined;
     this.reasons = reasonsOf(found);
-    const next = putTogether(known, found);
+    this.nodes = nodes;
+    const next = putTogether(known, found, nodes ?? []);
     const change = changeBetween(this.current, next);
     this.known = known;
     this.current = next;
@@ -153,9 +144,10 @@ export class JobTree {
   private read(file: FoundFile): KnownFile {
     const before = this.known.get(file.path);
     const { facts } = file;
-    if (facts instanceof Problem) return bad(before, facts);
+    const { format } = file;
+    if (facts instanceof Problem) return bad(before, format, facts);
     const unsafe = this.refusal(file, facts);
-    if (unsafe !== undefined) return bad(before, unsafe);
+    if (unsafe !== undefined) return bad(before, format, unsafe);
     const { round } = this;
     if (before !== undefined && !before.isRacy && isAsKnown(before, facts, round)) return before;
     const isRacy = Date.now() - Math.max(facts.ctimeMs, facts.mtimeMs) < racyMs;
@@ -163,31 +155,41 @@ export class JobTree {
     if (start.error !== undefined) {
       return bad(
         before,
+        format,
         new Problem("denied", `must be a file to read: ${start.error.text}`, { where: file.path }),
       );
     }
     if (!start.isWhole) {
       const rule = `a file of jobs must have at most ${sizeLimit / 1024} kB`;
-      return bad(before, new Problem("invalid", rule, { where: file.path }));
+      return bad(before, format, new Problem("invalid", rule, { where: file.path }));
     }
     const content = BigInt(Bun.hash(start.bytes));
     const isSame = before?.facts?.uid === facts.uid && before.content === content && before.round === round;
     if (isSame) return { ...before, facts, isRacy };
     const reading = this.parse(file, decodeWord(start.bytes), facts);
-    const good = reading.problems.length > 0 ? (before?.good ?? []) : reading.jobs;
-    return { facts, round, isRacy, content, reading, good };
+    const isGood = reading.problems.length === 0;
+    const good = isGood ? reading.jobs : (before?.good ?? []);
+    const goodNodes = isGood ? (reading.nodes ?? noNodes) : (before?.goodNodes ?? noNodes);
+    return { facts, round, isRacy, content, format, reading, good, goodNodes };
   }
 
   private parse(file: FoundFile, text: string, facts: FileFacts): FileReading {
     const { path, shortName, format, spoolUser } = file;
     const { terms, uid, userColumn } = this.source;
-    const name = nameOfFile(shortName);
+    if (format === "distcrond-node") {
+      const name = nameOfJson(shortName);
+      if (isNodeName(name)) return parseDistcrondNode(text, path, name);
+      const rule = `a node's name, which is its file's, ${nodeNameRule}`;
+      return { jobs: [], problems: [new Problem("invalid", rule, { where: path })], warnings: [] };
+    }
+    const name = format === "distcrond-job" ? nameOfJson(shortName) : nameOfFile(shortName);
     if (!isFitName(name)) {
       const rule =
         "a file's path below the tree must be a job's name: at most 100 printable characters without brackets";
       return { jobs: [], problems: [new Problem("invalid", rule, { where: path })], warnings: [] };
     }
     if (format === "acron") return parseAcronFile(text, path, name, terms);
+    if (format === "distcrond-job") return parseDistcrondJob(text, path, name, terms);
     const hasColumn =
       userColumn === undefined ? facts.uid === 0 && spoolUser === undefined : userColumn === "yes";
     // Who is not root runs everything as himself, also from his own crontab.
@@ -223,9 +225,10 @@ export class JobTree {
   }
 }
 
-function bad(before: KnownFile | undefined, problem: Problem): KnownFile {
+function bad(before: KnownFile | undefined, format: FileFormat, problem: Problem): KnownFile {
   const reading = { jobs: [], problems: [problem], warnings: [] };
-  return { facts: undefined, round: -1, isRacy: true, content: 0n, reading, good: before?.good ?? [] };
+  const { good, goodNodes } = before ?? { good: [], goodNodes: noNodes };
+  return { facts: undefined, round: -1, isRacy: true, content: 0n, format, reading, good, goodNodes };
 }
 
 function isAsKnown(
@@ -254,35 +257,6 @@ function reasonsOf({ unreadable }: FoundFiles): string {
   return [...unreadable.values()].map(({ message }) => message).join("\n");
 }
 
-/** Each name once: where two files have the same, the first in the order of the files has it, whatever came first in time. */
-function putTogether(known: ReadonlyMap<string, KnownFile>, found: FoundFiles): JobSet {
-  const jobs = new Map<string, ScheduledJob>();
-  const broken: BrokenFile[] = [];
-  const warnings: Problem[] = [];
-  for (const [path, problem] of found.unreadable) {
-    const kept = [...known].filter(([file]) => file.startsWith(`${path}/`)).flatMap(([, { good }]) => good);
-    broken.push({ path, problems: [problem], kept });
-  }
-  for (const [path, { reading, good }] of known) {
-    let { problems } = reading;
-    for (const job of good) {
-      const other = jobs.get(job.name);
-      if (other === undefined) jobs.set(job.name, job);
-      else problems = [...problems, duplicate(job, other)];
-    }
-    if (reading.warnings.length > 0) warnings.push(...reading.warnings);
-    if (problems.length === 0) continue;
-    const kept = reading.problems.length > 0 ? good.filter((job) => jobs.get(job.name) === job) : [];
-    broken.push({ path, problems, kept });
-  }
-  return { jobs, broken, warnings, fileCount: found.files.length };
-}
-
-function duplicate({ name, source: { path, line } }: ScheduledJob, { source }: ScheduledJob): Problem {
-  const rule = `a job's name must be its own: ${name} stands at ${source.path}:${source.line} as well, and that one runs`;
-  return new Problem("conflict", rule, { where: `${path}:${line}`, hint: "rename one of the two files" });
-}
-
 function changeBetween(before: JobSet, set: JobSet): JobChange | undefined {
   const added: ScheduledJob[] = [];
   const changed: ScheduledJob[] = [];
@@ -293,9 +267,10 @@ function changeBetween(before: JobSet, set: JobSet): JobChange | undefined {
   }
   const removed: ScheduledJob[] = [];
   for (const [name, job] of before.jobs) if (!set.jobs.has(name)) removed.push(job);
-  const isNews =
-    added.length + changed.length + removed.length > 0 || complaintsOf(before) !== complaintsOf(set);
-  return isNews ? { added, changed, removed, broken: set.broken, set } : undefined;
+  const hasNewNodes = !Bun.deepEquals(before.nodes, set.nodes);
+  const isNews = hasNewNodes || added.length + changed.length + removed.length > 0;
+  if (!isNews && complaintsOf(before) === complaintsOf(set)) return undefined;
+  return { added, changed, removed, hasNewNodes, broken: set.broken, set };
 }
 
 function isSame({ source: _, ...a }: ScheduledJob, { source: __, ...b }: ScheduledJob): boolean {

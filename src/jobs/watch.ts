@@ -11,8 +11,9 @@
 import { Problem } from "../model/problem.ts";
 import { thrownSystemError } from "../system/libc.ts";
 import type { JobTerms } from "./file-reading.ts";
-import { folderOf, isPassedOver, plainPlaces } from "./find-files.ts";
-import { type JobChange, type JobSet, JobTree, type TreeOptions } from "./job-tree.ts";
+import { deepFolders, folderOf, isPassedOver, plainPlaces } from "./find-files.ts";
+import type { JobSet } from "./job-set.ts";
+import { type JobChange, JobTree, type TreeOptions } from "./job-tree.ts";
 
 /** How jobs are watched. */
 export interface WatchOptions extends TreeOptions {
@@ -138,8 +139,9 @@ class Watch implements JobWatch {
    */
   private watchFolders(): boolean {
     const wanted = new Map<string, WatchKind>();
-    const { tree, crontabs } = this.options.places;
-    const named = tree === undefined ? [...crontabs] : [tree, ...crontabs];
+    const { crontabs } = this.options.places;
+    const deep = deepFolders(this.options.places);
+    const named = [...deep, ...crontabs];
     // The folders above the named ones, each with the names in it that count.
     for (const path of named) {
       const above = folderOf(path);
@@ -149,7 +151,7 @@ class Watch implements JobWatch {
     for (const path of crontabs) {
       if (this.identityOf(path)?.isFolder === true) wanted.set(path, { isDeep: false, names: undefined });
     }
-    for (const path of [...this.tree.linkedFolders, ...(tree === undefined ? [] : [tree])]) {
+    for (const path of [...this.tree.linkedFolders, ...deep]) {
       wanted.set(path, { isDeep: true, names: undefined });
     }
 

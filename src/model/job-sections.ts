@@ -1,7 +1,7 @@
 /**
  * The sections of rcron.conf: `[job]`, the rules of every job, and `[job NAME]`, those of one. Read only where a job is to
- * run or somebody asks; a passive machine passes them over. `[daemon]`, which may stand among them, is rcrond's
- * (gate/daemon-conf.ts): here it is passed over unread, so that a slip in it stops no job of a crontab.
+ * run or somebody asks; a passive machine passes them over. `[daemon]` and `[node NAME]`, which may stand among them, are rcrond's
+ * (gate/daemon-conf.ts, gate/node-sections.ts): here they are passed over unread, so that a slip in them stops no job of a crontab.
  *
  * What is mistyped here is a Problem and never a warning: a job must not run without the timeout or the lock that somebody
  * meant it to have.
@@ -21,6 +21,7 @@ import {
 } from "./rule-table.ts";
 import {
   isDaemonHeader,
+  isNodeHeader,
   nextHeader,
   type Place,
   readSettings,
@@ -53,7 +54,7 @@ export function parseJobSections(sections: SectionText | undefined, path: string
     const lineEnd = sections.text.indexOf("\n", header.at);
     const end = lineEnd < 0 ? sections.text.length : lineEnd;
     const written = sections.text.slice(header.at, end).trim();
-    if (isDaemonHeader(written)) {
+    if (isDaemonHeader(written) || isNodeHeader(written)) {
       header = nextHeader(sections.text, { at: end + 1, line: header.line + 1 });
       continue;
     }
@@ -106,7 +107,7 @@ export function layersOf(
 function parseHeader(line: string, where: string): string | undefined | Problem {
   const [, inner] = /^\[job(|[ \t][^\n]*)\]$/i.exec(line) ?? [];
   if (inner === undefined) {
-    const rule = `sections must be [job], [job NAME] or [daemon]: got ${quoted(line)}`;
+    const rule = `sections must be [job], [job NAME], [daemon] or [node NAME]: got ${quoted(line)}`;
     return new Problem("invalid", rule, { where });
   }
   const name = inner.trim();
@@ -144,7 +145,7 @@ function unknownKey(written: string, key: string, where: string): Problem {
     where,
     hint:
       near === undefined
-        ? "rcron --help lists the rules; keys that are for no job stand above the first section, or below [daemon]"
+        ? "rcron --help lists the rules; keys that are for no job stand above the first section, or below [daemon] and [node NAME]"
         : `did you mean ${near}?`,
   });
 }

@@ -17,12 +17,14 @@ export interface EverySchedule {
   readonly periodMs: number;
   /** This machine's place in the period, less than the period; 0 without splay. */
   readonly offsetMs: number;
+  /** Its place is its share of the period among all jobs that are spread over one as long: it is given by who knows them all. */
+  readonly isSpread?: true;
 }
 
-/** At the times of a cron expression. */
+/** At the times of a cron expression, or of what is like one. */
 export interface CronSchedule {
   readonly kind: "cron";
-  readonly expression: CronExpression;
+  readonly expression: LocalTimes;
   /** The zone whose clocks count; undefined for the machine's own. */
   readonly zone: Zone | undefined;
 }
@@ -30,6 +32,28 @@ export interface CronSchedule {
 /** Once, when the machine has started. */
 export interface RebootSchedule {
   readonly kind: "reboot";
+}
+
+/** Times by what a zone's clocks show. The same rules for changes of the clocks hold for all of them. */
+export type LocalTimes = CronExpression | ReferenceTimes;
+
+/**
+ * Every so often, counted from a time of day: `every 10m from 03:10`. Each day is counted anew, so that the time of day itself is always
+ * one of them; the last stretch before it is shorter where the day can't be parted evenly.
+ * @see distcrond README "Defining jobs"
+ */
+export interface ReferenceTimes {
+  /** `every 10m from 03:10`. */
+  readonly text: string;
+  readonly unitMs: 60_000 | 1000;
+  /** `wildcard` for up to an hour, as a cron expression with a star in its hours; `fixed` for more. */
+  readonly kind: "wildcard" | "fixed";
+  /** The time of day, in milliseconds from midnight; whole seconds. */
+  readonly referenceMs: number;
+  /** Whole seconds, a day at most. */
+  readonly stepMs: number;
+  /** Every so many days, counted from 1 January 1970; more than 1 only where a step is a day. */
+  readonly everyDays: number;
 }
 
 /** A cron expression, field by field. */

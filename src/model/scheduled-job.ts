@@ -3,6 +3,7 @@
  * the text again.
  */
 import type { Assignment, Command } from "./job.ts";
+import type { Owner, Placement } from "./placement.ts";
 import type { Rules } from "./rules.ts";
 import type { Schedule } from "./schedule.ts";
 
@@ -30,6 +31,10 @@ export interface ScheduledJob {
   readonly description: string | undefined;
   /** A crontab's MAILTO as it is written; "" means no mail. Its addresses are among `rules.outputs`. */
   readonly mailTo: string | undefined;
+  /** On which nodes it runs; such a job is a cluster's. Missing: on this machine. */
+  readonly placement?: Placement;
+  /** Who answers for it; their addresses are among `rules.outputs`. Missing: nobody is named. */
+  readonly owners?: readonly Owner[];
 }
 
 /** Which of the ticks that nobody ran are made up for. */
@@ -41,6 +46,6 @@ export const missedWords = ["skip", "latest", "all"] as const satisfies readonly
 /** Where a job stands. */
 export interface JobSource {
   readonly path: string;
-  /** From 1: the line of `run`, or of the crontab's line. */
+  /** From 1: the line of `run`, of the crontab's line, or of the command in a JSON file. */
   readonly line: number;
 }

@@ -117,7 +117,12 @@ export function nextHeader(text: string, from: Place): Place | undefined {
   return undefined;
 }
 
-/** True for `[daemon]`, the section that rcrond alone reads. @param line without blanks at its ends */
+/** True for `[daemon]`, a section that rcrond alone reads. @param line without blanks at its ends */
 export function isDaemonHeader(line: string): boolean {
   return line.toLowerCase() === "[daemon]";
+}
+
+/** True for `[node NAME]`, and what is meant as such: another one that rcrond alone reads. @param line without blanks at its ends */
+export function isNodeHeader(line: string): boolean {
+  return line.slice(0, 5).toLowerCase() === "[node" && "] \t".includes(line.charAt(5) || "-");
 }

@@ -18,10 +18,10 @@
  * @see cron(8) "NOTES"; docs/schedule.md has the table, test/schedule/debian-cron.test.ts asks the program itself
  */
 
-import type { CronExpression, Tick, Zone } from "../model/schedule.ts";
+import type { LocalTimes, Tick, Zone } from "../model/schedule.ts";
 import { hourMs, minuteMs } from "./calendar.ts";
-import { allowsLocal, nextLocalMatch } from "./cron-expression.ts";
 import { firstInstantOf } from "./local-time.ts";
+import { allowsLocal, nextLocalMatch } from "./reference-times.ts";
 
 /** What a clock must remember between two looks at it. */
 export interface CronClock {
@@ -137,7 +137,7 @@ export function advanceSince(
  * they show twice the first one, whenever they are run: so a tick is the same in a prediction, on another machine and after a restart.
  * @param expression with the same unit as the clock
  */
-export function ticksIn(expression: CronExpression, due: readonly DueStretch[], zone: Zone): Tick[] {
+export function ticksIn(expression: LocalTimes, due: readonly DueStretch[], zone: Zone): Tick[] {
   const ticks: Tick[] = [];
   for (const { kind, fromLocalMs, toLocalMs, offsetMs } of due) {
     if (kind !== "both" && kind !== expression.kind) continue;

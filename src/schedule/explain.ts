@@ -3,6 +3,7 @@
  * becomes of a tick that nobody ran.
  */
 import { durationInWords } from "../model/duration.ts";
+import { placementInWords } from "../model/placement.ts";
 import { quoted } from "../model/printable.ts";
 import type { Schedule, Tick, Zone } from "../model/schedule.ts";
 import type { ScheduledJob } from "../model/scheduled-job.ts";
@@ -11,11 +12,15 @@ import { consistentSplayMs } from "./interval.ts";
 
 /** Sentences about a job, without full stops. @param hostName the machine's, on which its splay depends */
 export function explainJob(job: ScheduledJob, hostName: string): string[] {
-  const { rules, isCluster } = job;
+  const { rules, isCluster, placement } = job;
   return [
     ...howItGoes(job.schedule),
     ...delays(job, hostName),
-    ...(isCluster ? ["on the active machine only"] : []),
+    ...(placement === undefined
+      ? isCluster
+        ? ["on the active machine only"]
+        : []
+      : [`sent out by the active machine only, to ${placementInWords(placement)}`]),
     ...(rules.condition === undefined ? [] : [`only if ${quoted(rules.condition, 60)} exits 0`]),
     ...whenMissed(job),
   ];
@@ -23,6 +28,11 @@ export function explainJob(job: ScheduledJob, hostName: string): string[] {
 
 function howItGoes(schedule: Schedule): string[] {
   if (schedule.kind === "reboot") return ["once, when rcrond comes up for the first time after the machine"];
+  if (schedule.kind === "every" && schedule.isSpread) {
+    return [
+      "at its share of the period, which is even over all jobs that are spread so; counted from 1970 in UTC",
+    ];
+  }
   if (schedule.kind === "every") return ["counted from 1970 in UTC, whatever the clocks show"];
   return schedule.expression.kind === "fixed"
     ? ["fixed times: each is run once, also when the clocks skip it or show it twice"]

@@ -43,7 +43,8 @@ export function nextFacts(
 export function scheduleInWords(schedule: Schedule): string {
   if (schedule.kind === "reboot") return "@reboot";
   if (schedule.kind === "every") {
-    const { periodMs, offsetMs } = schedule;
+    const { periodMs, offsetMs, isSpread } = schedule;
+    if (isSpread) return `once in ${formatDuration(periodMs)}, ${durationInWords(offsetMs)} into it`;
     return `every ${formatDuration(periodMs)}${offsetMs === 0 ? "" : `, ${durationInWords(offsetMs)} into it`}`;
   }
   const { expression, zone } = schedule;

@@ -7,10 +7,10 @@
  * been run to. So what is predicted is what will be run; a test holds the two together.
  */
 
-import type { CronExpression, EverySchedule, Schedule, Tick, Zone } from "../model/schedule.ts";
+import type { EverySchedule, LocalTimes, Schedule, Tick, Zone } from "../model/schedule.ts";
 import { hourMs, minuteMs } from "./calendar.ts";
 import { stepKind } from "./cron-clock.ts";
-import { nextLocalMatch } from "./cron-expression.ts";
+import { nextLocalMatch } from "./reference-times.ts";
 
 /**
  * The ticks after an instant, in the order in which they are due. Two ticks of one job can have the same instant: fixed times
@@ -64,7 +64,7 @@ function* intervalTicks({ periodMs, offsetMs }: EverySchedule, afterMs: number):
 /** A change of the clocks has no effect on fixed jobs after this time. */
 const echoMs = 3 * hourMs;
 
-function* cronTicks(expression: CronExpression, afterMs: number, zone: Zone): Generator<Tick, void> {
+function* cronTicks(expression: LocalTimes, afterMs: number, zone: Zone): Generator<Tick, void> {
   const { kind, unitMs } = expression;
   // Where the walk begins: early enough for a change of the clocks whose effect is not over.
   let stretch = zone.stretchAt(afterMs - echoMs);
@@ -98,7 +98,7 @@ function* cronTicks(expression: CronExpression, afterMs: number, zone: Zone): Ge
 
 /** The times that the clocks skip at a change, all of them due then. */
 function* skipped(
-  expression: CronExpression,
+  expression: LocalTimes,
   fromLocalMs: number,
   endLocalMs: number,
   changeMs: number,

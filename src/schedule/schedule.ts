@@ -14,7 +14,7 @@ export {
   startCronClock,
   ticksIn,
 } from "./cron-clock.ts";
-export { nextLocalMatch, parseCronExpression } from "./cron-expression.ts";
+export { parseCronExpression } from "./cron-expression.ts";
 export { advanceEvery, type EveryClock, latestTick, startEveryClock } from "./every.ts";
 export { consistentSplayMs, stablePlaceMs } from "./interval.ts";
 export { type Count, countTicks, lastTicks, type TickStretch } from "./last-ticks.ts";
@@ -22,4 +22,6 @@ export { type Lint, type LintKind, lint } from "./lint.ts";
 export { firstInstantOf } from "./local-time.ts";
 export { nextFacts, scheduleInWords } from "./next-facts.ts";
 export { nextTicks, ticksAfter, ticksBetween } from "./next-ticks.ts";
+export { nextLocalMatch, referenceRule, referenceTimes } from "./reference-times.ts";
+export { spreadPlaces } from "./spread.ts";
 export { findZone, utc } from "./zone.ts";

@@ -199,6 +199,7 @@ describe("parseAcronFile()", () => {
       "run",
       "env",
       "cluster",
+      "on",
       "missed",
       "start_deadline",
       "description",

@@ -308,6 +308,7 @@ describe("watchJobs()", () => {
               ([, { source }]) => !fresh.set.broken.some(({ path }) => source.path.startsWith(path)),
             ),
           ),
+          nodes: new Map(),
           broken,
           warnings: [],
           fileCount: 0,

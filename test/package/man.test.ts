@@ -4,6 +4,7 @@ import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { daemonDefaults } from "../../src/gate/daemon-conf.ts";
 import { confDefaults } from "../../src/gate/gate.ts";
+import { nodeDefaults } from "../../src/gate/node-sections.ts";
 import { describeWith } from "../support/debian.ts";
 import { project, run } from "../support/program.ts";
 import { controlVocabulary, prefixOptions, schedulerOptions } from "./vocabulary.ts";
@@ -43,6 +44,7 @@ describe("rcron.conf(5)", () => {
   const parts = [
     { heading: "KEYS", defaults: confDefaults },
     { heading: "THE SCHEDULER", defaults: daemonDefaults },
+    { heading: "NODES", defaults: nodeDefaults },
   ];
 
   test.each(parts)("has every key under $heading, and no other", ({ heading, defaults }) => {

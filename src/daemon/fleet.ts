@@ -1,0 +1,236 @@
+/**
+ * The nodes as they are: which are up, since when and why not, and what each of them runs.
+ *
+ * A node counts as up until it proves otherwise: when a run could not be started there, or when its connection is lost and can't be
+ * opened again. A node that is down rests, and is asked again every so often, at growing distances, until it answers. Nobody
+ * waits for that: whoever looks sees the state of the moment, and is told when it changes.
+ */
+import type { Node } from "../model/node.ts";
+import type { Problem } from "../model/problem.ts";
+import type { DaemonClock } from "./daemon-parts.ts";
+import type { NodeState } from "./placement-plan.ts";
+
+/** The way to a node. Nothing here throws or rejects. */
+export interface NodeLink {
+  /** Opens the connection where there is none. @returns why it can't be opened */
+  open(): Promise<Problem | undefined>;
+  /** Asks the node for a sign of life, through the connection. @returns why there is none */
+  check(): Promise<Problem | undefined>;
+  /** False where there is no connection, be it that none was needed so far. */
+  readonly isOpen: boolean;
+  close(): Promise<void>;
+}
+
+/** What a fleet needs. */
+export interface FleetOptions {
+  readonly linkTo: (node: Node) => NodeLink;
+  /** How often nodes are looked at, in milliseconds: those that are down first after so long, and then at doubled distances. */
+  readonly healthCheckMs: number;
+  readonly clock: DaemonClock;
+  readonly log: (level: "info" | "warning", sentence: string) => void;
+  /** A node has come up or gone down, or has room again. */
+  readonly onChange: () => void;
+}
+
+/** How a node is, for people. */
+export interface NodeReport {
+  readonly node: Node;
+  readonly isUp: boolean;
+  readonly isConnected: boolean;
+  /** Since when it is up or down, as far as this daemon knows. */
+  readonly sinceMs: number;
+  /** Why it is down. */
+  readonly problem: Problem | undefined;
+  /** When it is asked again; undefined while it is up. */
+  readonly nextCheckMs: number | undefined;
+  readonly running: number;
+}
+
+const longestRestMs = 5 * 60_000;
+
+interface Entry {
+  node: Node;
+  link: NodeLink;
+  isUp: boolean;
+  sinceMs: number;
+  problem: Problem | undefined;
+  /** Of the checks that failed in a row. */
+  failures: number;
+  nextCheckMs: number | undefined;
+  timer: { cancel(): void } | undefined;
+  isAsked: boolean;
+  /** The runs that go on there: their ids, each with its job. */
+  readonly runs: Map<string, string>;
+}
+
+/** All nodes. */
+export class Fleet {
+  readonly #options: FleetOptions;
+  readonly #entries = new Map<string, Entry>();
+  #timer: { cancel(): void } | undefined;
+  #isClosed = false;
+
+  constructor(options: FleetOptions) {
+    this.#options = options;
+  }
+
+  /** Takes up the nodes as they are defined now. One that is reached in another way than before begins anew; its runs go on. */
+  async setNodes(nodes: readonly Node[]): Promise<void> {
+    const kept = new Set(nodes.map(({ name }) => name));
+    const closing: Promise<void>[] = [];
+    for (const [name, entry] of this.#entries) {
+      // Who still has runs there is closed by the last of them.
+      if (kept.has(name)) continue;
+      this.#entries.delete(name);
+      entry.timer?.cancel();
+      closing.push(entry.link.close());
+    }
+    for (const node of nodes) {
+      const before = this.#entries.get(node.name);
+      if (before === undefined) this.#entries.set(node.name, this.#enter(node));
+      else if (Bun.deepEquals(before.node.connection, node.connection)) before.node = node;
+      else {
+        before.timer?.cancel();
+        closing.push(before.link.close());
+        const entry = this.#enter(node);
+        for (const [run, job] of before.runs) entry.runs.set(run, job);
+        this.#entries.set(node.name, entry);
+      }
+    }
+    this.#timer ??= this.#options.clock.after(this.#options.healthCheckMs, () => this.#look());
+    await Promise.all(closing);
+  }
+
+  /** What placement is planned with. @param job whose earlier runs are looked for @param run that is not one of them */
+  statesFor(job: string, run: string): NodeState[] {
+    return [...this.#entries.values()].map(({ node, isUp, problem, runs }) => ({
+      node,
+      isUp,
+      downWhy: problem?.message,
+      running: runs.size,
+      runsJob: [...runs].some(([other, name]) => name === job && other !== run),
+    }));
+  }
+
+  /** How each node is. */
+  get reports(): NodeReport[] {
+    return [...this.#entries.values()].map((entry) => ({
+      node: entry.node,
+      isUp: entry.isUp,
+      isConnected: entry.link.isOpen,
+      sinceMs: entry.sinceMs,
+      problem: entry.problem,
+      nextCheckMs: entry.nextCheckMs,
+      running: entry.runs.size,
+    }));
+  }
+
+  /** The node and the way to it; undefined where there is no such node any more. */
+  find(name: string): { readonly node: Node; readonly link: NodeLink } | undefined {
+    return this.#entries.get(name);
+  }
+
+  /** The runs of a job that go on on a node. */
+  runsOn(name: string, job: string): string[] {
+    const runs = this.#entries.get(name)?.runs ?? new Map<string, string>();
+    return [...runs].filter(([, each]) => each === job).map(([run]) => run);
+  }
+
+  /** A run has begun on a node. */
+  begin(name: string, run: string, job: string): void {
+    this.#entries.get(name)?.runs.set(run, job);
+  }
+
+  /** It is over there. */
+  end(name: string, run: string): void {
+    if (this.#entries.get(name)?.runs.delete(run) === true) this.#options.onChange();
+  }
+
+  /** A run could not be started on a node: it is down from now on. */
+  failed(name: string, problem: Problem): void {
+    const entry = this.#entries.get(name);
+    if (entry !== undefined) this.#down(entry, problem);
+  }
+
+  /**
+   * Asks a node now, whatever is known of it.
+   * @returns why it does not answer; `not-found` is the caller's to say
+   */
+  async test(name: string): Promise<Problem | undefined> {
+    const entry = this.#entries.get(name);
+    if (entry === undefined) return undefined;
+    const problem = (await entry.link.open()) ?? (await entry.link.check());
+    if (problem === undefined) this.#up(entry);
+    else this.#down(entry, problem);
+    return problem;
+  }
+
+  /** Ends all connections; what runs on the nodes goes on. */
+  async close(): Promise<void> {
+    this.#isClosed = true;
+    this.#timer?.cancel();
+    for (const entry of this.#entries.values()) entry.timer?.cancel();
+    await Promise.all([...this.#entries.values()].map(({ link }) => link.close()));
+  }
+
+  #enter(node: Node): Entry {
+    return {
+      node,
+      link: this.#options.linkTo(node),
+      isUp: true,
+      sinceMs: this.#options.clock.nowMs(),
+      problem: undefined,
+      failures: 0,
+      nextCheckMs: undefined,
+      timer: undefined,
+      isAsked: false,
+      runs: new Map(),
+    };
+  }
+
+  /** Looks after the nodes that are up: one whose connection is lost while it has runs is opened again, or is down. */
+  #look(): void {
+    if (this.#isClosed) return;
+    for (const entry of this.#entries.values()) {
+      if (entry.isUp && entry.runs.size > 0 && !entry.link.isOpen) void this.#ask(entry);
+    }
+    this.#timer = this.#options.clock.after(this.#options.healthCheckMs, () => this.#look());
+  }
+
+  async #ask(entry: Entry): Promise<void> {
+    if (entry.isAsked) return;
+    entry.isAsked = true;
+    const problem = await entry.link.open();
+    entry.isAsked = false;
+    if (this.#isClosed || this.#entries.get(entry.node.name) !== entry) return;
+    if (problem === undefined) this.#up(entry);
+    else this.#down(entry, problem);
+  }
+
+  #up(entry: Entry): void {
+    entry.timer?.cancel();
+    entry.failures = 0;
+    entry.nextCheckMs = undefined;
+    entry.problem = undefined;
+    if (entry.isUp) return;
+    entry.isUp = true;
+    entry.sinceMs = this.#options.clock.nowMs();
+    this.#options.log("info", `node ${entry.node.name} is up`);
+    this.#options.onChange();
+  }
+
+  #down(entry: Entry, problem: Problem): void {
+    const { clock, healthCheckMs, log, onChange } = this.#options;
+    entry.problem = problem;
+    const restMs = Math.min(healthCheckMs * 2 ** Math.min(entry.failures, 20), longestRestMs);
+    entry.failures += 1;
+    entry.nextCheckMs = clock.nowMs() + restMs;
+    entry.timer?.cancel();
+    entry.timer = clock.after(restMs, () => void this.#ask(entry));
+    if (!entry.isUp) return;
+    entry.isUp = false;
+    entry.sinceMs = clock.nowMs();
+    log("warning", `node ${entry.node.name} is down: ${problem.message}`);
+    onChange();
+  }
+}
