@@ -40,7 +40,8 @@ export function startSender(
     "send",
     "--quiet",
     ...(folder === undefined ? [] : ["--history", folder]),
-    ...(confPath === undefined ? [] : ["--conf", confPath]),
+    // The sender begins in another folder.
+    ...(confPath === undefined ? [] : ["--conf", process.getBuiltinModule("node:path").resolve(confPath)]),
     ...(handed.length === 0 ? [] : ["-"]),
   ];
   const lock = folder === undefined ? undefined : lockStart(folder);

@@ -240,6 +240,15 @@ mv ${out}.tmp ${out}
     });
   });
 
+  test("with the configuration that the caller has named from where he was", async () => {
+    using folder = temporaryFolder();
+    const { words, read } = recorder(folder.path);
+    startSender({ folder: "/var/lib/rcron", confPath: "x.conf", handed: [] }, words);
+    expect((await read())["words"]).toBe(
+      `mail send --quiet --history /var/lib/rcron --conf ${join(process.cwd(), "x.conf")}`,
+    );
+  });
+
   test("one is enough for many that end at once, until it has begun to look", async () => {
     using folder = temporaryFolder();
     mkdirSync(join(folder.path, "outbox"));
