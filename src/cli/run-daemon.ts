@@ -160,7 +160,7 @@ class Scheduler {
     this.#tellBroken(watch.set.broken);
     for (const warning of watch.set.warnings) this.#log.warn(warning.message);
     daemon.start(known(watch.set));
-    const control = this.#listen(daemon, book);
+    const control = this.#listen(daemon, book, runs);
     const beat = this.#startWatchdog();
     const lockWatch = this.#configured.lock.watch((sentence) => this.#log.warn(sentence));
     const status = this.#inWords(watch.set);
@@ -288,7 +288,7 @@ class Scheduler {
     this.#log.warn(sentence);
   }
 
-  #listen(daemon: Daemon, book: TickBook): { close(): Promise<void> } | undefined {
+  #listen(daemon: Daemon, book: TickBook, runs: ScheduledRuns): { close(): Promise<void> } | undefined {
     const { daemonConf, loaded } = this.#configured;
     const path = ownSocket(daemonConf.socket);
     if (path === undefined) return undefined;
@@ -310,7 +310,7 @@ class Scheduler {
         cluster: loaded.conf.clusterName,
       },
       warnings: () =>
-        [book.trouble, this.#configured.lock.trouble].filter((sentence) => sentence !== undefined),
+        [book.trouble, this.#configured.lock.trouble, runs.trouble].filter((each) => each !== undefined),
       reload: async () => {
         const change = await this.#reload();
         if (change instanceof Problem) return change;

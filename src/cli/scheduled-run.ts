@@ -56,12 +56,17 @@ const betweenDueLooksMs = 10_000;
 /** Runs what is due, and records what is not run. */
 export class ScheduledRuns implements Executor, Recorder {
   readonly #options: ScheduledRunsOptions;
-  #isRecordBroken = false;
+  #trouble: string | undefined;
   #lastTurn: Promise<void> = Promise.resolve();
   #dueLookMs = Number.NEGATIVE_INFINITY;
 
   constructor(options: ScheduledRunsOptions) {
     this.#options = options;
+  }
+
+  /** Why the record is not kept now, in a sentence; undefined where it is. */
+  get trouble(): string | undefined {
+    return this.#trouble;
   }
 
   async run(due: DueRun, watch: RunWatch): Promise<RunResult> {
@@ -351,10 +356,9 @@ export class ScheduledRuns implements Executor, Recorder {
     const folder = this.#options.recordFolder();
     if (folder === undefined) return;
     const error = appendEvent(folder, event);
-    if (error !== undefined && !this.#isRecordBroken) {
-      this.#options.log.warn(`the record can't be kept in ${folder}: ${error.text}`);
-    }
-    this.#isRecordBroken = error !== undefined;
+    const before = this.#trouble;
+    this.#trouble = error && `the record can't be kept in ${folder}: ${error.text}`;
+    if (this.#trouble !== undefined && this.#trouble !== before) this.#options.log.warn(this.#trouble);
   }
 }
 

@@ -36,9 +36,12 @@ test.concurrent("a record that can't be kept: told once, until it can be kept ag
       .split("\n")
       .filter((line) => line.includes("the record can't be kept"));
   expect(told()).toHaveLength(1);
+  const warnings = async () => (await it.ask<{ warnings: string[] }>("status")).warnings;
+  expect(await warnings()).toEqual([expect.stringContaining("the record can't be kept")]);
   rmSync(it.at("history"));
   mkdirSync(it.at("history"));
   await until("it is kept again", () => it.events("tick").length > 2);
+  expect(await warnings()).toEqual([]);
   expect(await life.end()).toBe(0);
   expect(told()).toHaveLength(1);
   expectAllSeconds(it.lines("ticks"));
