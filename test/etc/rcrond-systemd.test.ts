@@ -18,9 +18,10 @@ const groups = ["/sys/fs/cgroup/unified", "/sys/fs/cgroup"].find((folder) =>
 );
 
 const boot = `
-for folder in /tmp /var/tmp /root /var/lib/systemd; do mkdir -p $folder; mount -t tmpfs -o mode=1777 tmpfs $folder; done
+cp --remove-destination "$(readlink -f /usr/bin/rcron)" /usr/bin/rcron # the project may be in one of the folders that are hidden next
 ln -s rcron /usr/bin/rcrond; ln -s rcron /usr/bin/rcronctl
 cp $etc/rcrond.service /etc/systemd/system/
+for folder in /tmp /var/tmp /root /var/lib/systemd; do mkdir -p $folder; mount -t tmpfs -o mode=1777 tmpfs $folder; done
 for target in sysinit basic; do printf '[Unit]\\nDefaultDependencies=no\\n' > /etc/systemd/system/$target.target; done
 printf '[Unit]\\nDefaultDependencies=no\\nWants=rcrond.service\\n' > /etc/systemd/system/only.target
 mkdir -p /etc/rcron/jobs.d /etc/systemd/system/rcrond.service.d
@@ -83,7 +84,7 @@ if (groups !== undefined) {
         until_ok inside rcronctl status > /dev/null
         inside rcronctl status
       `);
-      expect(told).toMatch(/runs {5}1 at work[\s\S]* long {2}since/);
+      expect(told).toMatch(/^ +[0-9a-f]{16} {2}long {2}since/m);
     });
 
     test("is killed and started again when it stands still", async () => {

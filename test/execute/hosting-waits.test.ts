@@ -133,7 +133,8 @@ describe("superviseHosted()", () => {
     const told: string[] = [];
     const marks: { pid: number; attempt: number; stdout?: number | undefined }[] = [];
     const end = await hosted(
-      runOf(jobOf("echo $$; exit 1"), { retries: 1, retryDelayMs: 1 }),
+      // Long enough to be marked: of a job that is over before it was looked at, nobody needs to know where it is.
+      runOf(jobOf("echo $$; sleep 0.2; exit 1"), { retries: 1, retryDelayMs: 1 }),
       hostingPorts(work.path, {
         onStart: () => told.push("start"),
         onLaunched: (mark) => {
