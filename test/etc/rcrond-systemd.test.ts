@@ -41,10 +41,9 @@ sh -c 'echo $$ > '$group'/cgroup.procs
 booted=$!
 tidy_up() {
   kill -KILL $booted 2> /dev/null || true
-  until_ok is_empty
-  find $group -depth -type d -exec rmdir {} ';'
+  until_ok has_no_group # which is busy until the last process has been taken note of
 }
-is_empty() { ! cat $(find $group -name cgroup.procs) | grep -q .; }
+has_no_group() { find $group -depth -type d -exec rmdir {} ';' 2> /dev/null; [ ! -e $group ]; }
 trap tidy_up EXIT
 has_child() { [ -n "$(cat /proc/$booted/task/$booted/children)" ]; }
 until_ok has_child
