@@ -1,6 +1,6 @@
 /**
- * HOW and WHERE a job runs. So far: on this machine, in its caller's place as the prefix runs it, or as one of many jobs of
- * a process that none of them sees anything of.
+ * HOW and WHERE a job runs: on this machine, in its caller's place as the prefix runs it, or as one of many jobs of a
+ * process that none of them sees anything of; or on another machine, over ssh.
  */
 import type { Found } from "./find-program.ts";
 
@@ -14,6 +14,10 @@ export {
   type Streams,
 } from "./local.ts";
 export type { RunMark } from "./run-mark.ts";
+export type { NodeConnection } from "./ssh/node-connection.ts";
+export type { NodeTerms, SshTerms } from "./ssh/node-terms.ts";
+export type { RemoteHostingOptions } from "./ssh/remote-hosting.ts";
+export type { RemoteMark } from "./ssh/remote-mark.ts";
 export type {
   AdoptedEnd,
   AdoptionPorts,
@@ -38,6 +42,14 @@ export type HostingRoom = Awaited<ReturnType<typeof loadHosting>>;
 /** All for a process that runs many jobs, loaded by a daemon alone. */
 export async function loadHosting() {
   return import("./hosted-runs.ts");
+}
+
+/** What {@link loadRemote} loads. */
+export type RemoteRoom = Awaited<ReturnType<typeof loadRemote>>;
+
+/** All for runs on other machines, loaded by a daemon that has some. */
+export async function loadRemote() {
+  return import("./remote-runs.ts");
 }
 
 /** {@link Found}, loaded only where somebody asks: running a job needs no search of our own. */

@@ -69,7 +69,8 @@ export interface StartOptions {
   readonly streams?: Streams | undefined;
   /** What is started instead of the job, on its terms. */
   readonly command?: Command;
-  readonly onStarted?: (pid: number) => void;
+  /** @param pid undefined for a job of another machine: a process of that number here is somebody else */
+  readonly onStarted?: (pid: number | undefined) => void;
   /** Told, at its end, of the processor time that it took, in milliseconds; where that is known without asking. */
   readonly onCpuMs?: (cpuMs: number) => void;
   /** Told what could not be done as asked, though the job was started; a sentence. */

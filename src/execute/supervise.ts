@@ -171,11 +171,14 @@ class Supervision {
     return this.#hosting?.stopSentence?.();
   }
 
-  /** Who wants the place of a run that waits sends it a signal; but not where other runs would be hit. */
-  #watchForClobber(): Timer | undefined {
+  /**
+   * Who wants the place of a run that waits sends it a signal; but not where other runs would be hit, nor to a job that is on
+   * another machine.
+   */
+  #watchForClobber(toEnd = this.#interrupt): Timer | undefined {
     if (this.#hosting === undefined || this.#lock === undefined) return undefined;
     return setInterval(() => {
-      if (this.#clobbered() !== undefined) this.#interrupt.abort();
+      if (this.#clobbered() !== undefined) toEnd.abort();
     }, clobberPollMs);
   }
 
@@ -283,6 +286,7 @@ class Supervision {
     if (lost?.aborted) onLost();
     const streams = this.#streams(capture);
     let timer: { cancel(): void } | undefined;
+    let clobberWatch: Timer | undefined;
     this.#isWaiting = false;
     const outcome = await this.#launch.run({
       streams,
@@ -297,9 +301,11 @@ class Supervision {
         },
       },
       onStarted: (pid) => {
-        this.#launched(pid, attempt, streams === undefined ? undefined : capture);
+        if (pid !== undefined) {
+          this.#launched(pid, attempt, streams === undefined ? undefined : capture);
+          this.#lock?.setLeader(pid);
+        } else clobberWatch = this.#watchForClobber(stopping);
         capture?.started();
-        this.#lock?.setLeader(pid);
         if (rules.timeoutMs !== undefined) timer = longTimer(rules.timeoutMs, () => stopFor("timeout"));
       },
       onCpuMs: (ms) => {
@@ -309,6 +315,7 @@ class Supervision {
     });
     this.#endedMs = performance.now(); // before its output is brought to whoever is slow
     timer?.cancel();
+    clearInterval(clobberWatch);
     lost?.removeEventListener("abort", onLost);
     if (outcome.kind === "not-started") capture?.abandon();
     else if (capture !== undefined) this.#isDetached = (await capture.end()) || this.#isDetached;

@@ -33,10 +33,15 @@ export function openGivenInput(bytes: Uint8Array): number | SystemError {
   closeFd(writeFd);
   if (written === bytes.length) return fd;
   closeFd(fd);
-  return openMemoryFile(bytes);
+  return openGivenFile(bytes);
 }
 
-function openMemoryFile(bytes: Uint8Array): number | SystemError {
+/**
+ * A file in memory that holds the bytes. Others find it as `/proc/PID/fd/N`, for as long as it is open here; a script in it
+ * can be executed by that name.
+ * @returns a descriptor at the file's beginning; or why there is none
+ */
+export function openGivenFile(bytes: Uint8Array): number | SystemError {
   const fd = Number(hostingLibc()?.syscall(memfdCreate, cString("rcron-input"), MFD_CLOEXEC) ?? -1);
   if (fd < 0) return systemError(errno());
   const c = pipeLibc();

@@ -114,6 +114,12 @@ function openPeer() {
   });
 }
 
+function openPass() {
+  return openLibc({
+    sendmsg: { args: [i32, ptr, i32], returns: i64 },
+  });
+}
+
 function openLaunch() {
   return openLibc({
     setpriority: { args: [i32, u32, i32], returns: i32 },
@@ -190,6 +196,8 @@ export const journalLibc = once(openJournal);
 export const clockLibc = once(openClock);
 /** What asking who is at the other end of a socket needs. */
 export const peerLibc = once(openPeer);
+/** What handing over a descriptor needs. */
+export const passLibc = once(openPass);
 /** What starting a job needs besides. */
 export const launchLibc = once(openLaunch);
 /** What starting a job needs where the runtime's own spawn would change something (execute/exact-spawn.ts). */

@@ -1,0 +1,6 @@
+/**
+ * All that runs on other machines need, in one piece.
+ */
+export { NodeConnection } from "./ssh/node-connection.ts";
+export { RemoteHosting } from "./ssh/remote-hosting.ts";
+export { parseRemoteMark } from "./ssh/remote-mark.ts";

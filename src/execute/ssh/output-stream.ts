@@ -1,0 +1,92 @@
+/**
+ * One stream of a run's output on its way from the node: which of its files is being had, how much of it, and whether that
+ * was all.
+ */
+import type { Position, StreamName } from "./node-script.ts";
+import type { NodeSession } from "./node-session.ts";
+
+/** A stream. */
+export class OutputStream {
+  readonly name: StreamName;
+  #chunk: number;
+  #offset: number;
+  /** Of the files that are full, how many bytes each has. */
+  readonly #full = new Map<number, number>();
+  #drained: { readonly chunk: number; readonly bytes: number; readonly isCut: boolean } | undefined;
+  #isGivenUp = false;
+  /** The session that brings it now. */
+  session: NodeSession | undefined;
+  /** Which of the sessions that ever brought it is heard: what another one still has would be had twice. */
+  #turn = 0;
+
+  constructor(name: StreamName, { chunk, offset }: Position = { chunk: 0, offset: 0 }) {
+    this.name = name;
+    this.#chunk = chunk;
+    this.#offset = offset;
+  }
+
+  /** All before this was given to its receiver. */
+  get position(): Position {
+    return { chunk: this.#chunk, offset: this.#offset };
+  }
+
+  get turn(): number {
+    return this.#turn;
+  }
+
+  /** From now on, only the session that is opened next is heard. */
+  takeTurn(): number {
+    this.#turn += 1;
+    return this.#turn;
+  }
+
+  /** True when nothing more will come. */
+  get isComplete(): boolean {
+    if (this.#isGivenUp) return true;
+    const last = this.#drained;
+    return (
+      last !== undefined &&
+      (this.#chunk > last.chunk || (this.#chunk === last.chunk && this.#offset >= last.bytes))
+    );
+  }
+
+  /** True when the node has told how much there is. */
+  get isDrained(): boolean {
+    return this.#drained !== undefined;
+  }
+
+  /** True where the node had no room for all of it. */
+  get isCut(): boolean {
+    return this.#drained?.isCut === true;
+  }
+
+  /** True where the file that is being had was had whole, and another one follows. */
+  get isAtChunkEnd(): boolean {
+    const bytes = this.#full.get(this.#chunk);
+    return bytes !== undefined && this.#offset >= bytes && !this.isComplete;
+  }
+
+  received(bytes: number): void {
+    this.#offset += bytes;
+  }
+
+  isFull(chunk: number, bytes: number): void {
+    if (chunk >= this.#chunk) this.#full.set(chunk, bytes);
+  }
+
+  drained(chunk: number, bytes: number, isCut: boolean): void {
+    this.#drained = { chunk, bytes, isCut };
+  }
+
+  /** To the next file. */
+  advance(): void {
+    this.#full.delete(this.#chunk);
+    this.#chunk += 1;
+    this.#offset = 0;
+  }
+
+  /** What is not had by now is not waited for. */
+  giveUp(): void {
+    this.#isGivenUp = true;
+  }
+}

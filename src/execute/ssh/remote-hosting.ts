@@ -1,0 +1,161 @@
+/**
+ * Runs jobs on a node as hosting.ts does it here, so that all rules of a job – its time, its turn, its condition, what counts
+ * as failure, who has its output – are the same there.
+ *
+ * The job has the rights of the user that the node is reached as, and that user's environment with its own on top. Its id on
+ * the node is the run's and the number of the start: a condition and each retry are starts of their own.
+ */
+import { argvOf, type Job } from "../../model/job.ts";
+import type { Outcome } from "../../model/outcome.ts";
+import { Problem } from "../../model/problem.ts";
+import { encodeWord } from "../../model/raw-text.ts";
+import type { LocalRun, RunTerms, StartOptions, StopRequest } from "../local.ts";
+import type { NodeConnection } from "./node-connection.ts";
+import { type Header, isVariableName, type StreamName } from "./node-script.ts";
+import { notStarted } from "./remote-end.ts";
+import type { RemoteMark } from "./remote-mark.ts";
+import { RemoteRun } from "./remote-run.ts";
+import { StreamWriter } from "./stream-writer.ts";
+
+/** How often is told how far the output has come, while it comes. */
+const markMs = 1000;
+
+/** What a run on a node needs besides what every run needs. */
+export interface RemoteHostingOptions {
+  readonly connection: NodeConnection;
+  /** Undefined: the priority that the node gives. */
+  readonly niceLevel?: number | undefined;
+  /** The run to be picked up, instead of a first start. */
+  readonly resumed?: RemoteMark | undefined;
+  /** Told before the start, when the job was started, and while output comes, once a second. */
+  readonly onMark?: ((mark: RemoteMark) => void) | undefined;
+  /** How long the node may be away while the run's fate is unknown; 24 hours. */
+  readonly awayMs?: number | undefined;
+}
+
+/** For one run: what `superviseHosted` takes as its `hosting`. */
+export class RemoteHosting {
+  readonly #options: RemoteHostingOptions;
+  readonly #runId: string;
+  #starts: number;
+  #resumed: RemoteMark | undefined;
+
+  constructor(runId: string, options: RemoteHostingOptions) {
+    this.#options = options;
+    this.#runId = runId;
+    this.#resumed = options.resumed;
+    this.#starts = options.resumed === undefined ? 0 : options.resumed.attempt - 1;
+  }
+
+  /** Makes ready to run a job there. */
+  prepare(job: Job, terms: RunTerms): LocalRun {
+    return { warnings: [], run: (start = {}) => this.#run(job, terms, start) };
+  }
+
+  async #run(job: Job, terms: RunTerms, start: StartOptions): Promise<Outcome> {
+    const wrong = whyNotThere(job, terms);
+    if (wrong !== undefined) return notStarted(wrong);
+    const refused = this.#resumed === undefined ? await this.#options.connection.open() : undefined;
+    if (refused !== undefined) return notStarted(refused);
+    const resumed = this.#resumed;
+    this.#resumed = undefined;
+    this.#starts += 1;
+    const writers = openWriters(start, () => run.resumeOutput());
+    if (writers instanceof Problem) return notStarted(writers);
+    const { onMark, connection, awayMs } = this.#options;
+    const identity = {
+      runId: this.#runId,
+      attempt: this.#starts,
+      isStderrApart: resumed?.isStderrApart ?? writers.e !== undefined,
+    };
+    const startedAtMs = resumed?.startedAtMs ?? Date.now();
+    const tellMark = () => onMark?.({ ...identity, ...run.progress, startedAtMs });
+    let markTimer: Timer | undefined;
+    const run = new RemoteRun(
+      connection,
+      identity,
+      {
+        awayMs,
+        onBytes: (stream, bytes) => {
+          markTimer ??= setTimeout(() => {
+            markTimer = undefined;
+            tellMark();
+          }, markMs);
+          return (writers[stream] ?? writers.o).write(bytes);
+        },
+        onStarted: () => {
+          tellMark();
+          start.onStarted?.(undefined);
+        },
+        onWarning: (sentence) => start.onWarning?.(sentence),
+      },
+      resumed,
+    );
+    tellMark(); // before, for afterwards this process may be gone
+    const ended =
+      resumed === undefined
+        ? run.start(this.#headerOf(job, terms, start), inputOf(job, start))
+        : run.resume();
+    const outcome = await (start.stop === undefined ? ended : endedOrStopped(run, ended, start.stop));
+    clearTimeout(markTimer);
+    await Promise.all([writers.o.close(), writers.e?.close()]);
+    return outcome;
+  }
+
+  #headerOf(job: Job, terms: RunTerms, { command = job.command }: StartOptions): Header {
+    return {
+      words: argvOf(command),
+      environment: job.environment,
+      workingFolder: terms.workingFolder,
+      umask: terms.umask,
+      niceLevel: this.#options.niceLevel,
+    };
+  }
+}
+
+type Writers = { readonly o: StreamWriter; readonly e?: StreamWriter } & Partial<
+  Record<StreamName, StreamWriter>
+>;
+
+function openWriters({ streams }: StartOptions, onRoom: () => void): Writers | Problem {
+  const stdoutFd = streams?.stdout ?? 1;
+  const stderrFd = streams?.stderr ?? 2;
+  const o = StreamWriter.open(stdoutFd, onRoom);
+  if ("code" in o) return new Problem("internal", `the job's output can't be had: ${o.text}`);
+  if (stderrFd === stdoutFd) return { o };
+  const e = StreamWriter.open(stderrFd, onRoom);
+  if (!("code" in e)) return { o, e };
+  void o.close();
+  return new Problem("internal", `the job's standard error can't be had: ${e.text}`);
+}
+
+function inputOf(job: Job, { command }: StartOptions): Uint8Array | undefined {
+  return command === undefined && job.stdin !== undefined && job.stdin !== ""
+    ? encodeWord(job.stdin)
+    : undefined;
+}
+
+function whyNotThere(job: Job, { asUser }: RunTerms): Problem | undefined {
+  if (asUser !== undefined) {
+    return new Problem("invalid", "a job on a node has the rights of the user that the node is reached as", {
+      hint: "leave out user, and name the user where the node is described",
+    });
+  }
+  const odd = job.environment.find(({ name }) => !isVariableName(name));
+  if (odd === undefined) return undefined;
+  return new Problem("invalid", `a variable on a node must be one that sh can set: got ${odd.name}`);
+}
+
+/** As endTreeOnStop does it for a job of this machine. */
+async function endedOrStopped(run: RemoteRun, ended: Promise<Outcome>, stop: StopRequest): Promise<Outcome> {
+  const stopped = Promise.withResolvers<"stopped">();
+  const onAbort = () => stopped.resolve("stopped");
+  stop.signal.addEventListener("abort", onAbort);
+  if (stop.signal.aborted) onAbort();
+  const first = await Promise.race([ended, stopped.promise]);
+  stop.signal.removeEventListener("abort", onAbort);
+  if (first !== "stopped") return first;
+  const survivors = await run.stop(stop.graceMs);
+  if (survivors !== undefined && survivors > 0) stop.onSurvivors?.(survivors);
+  return ended;
+}

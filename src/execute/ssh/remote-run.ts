@@ -1,0 +1,361 @@
+/**
+ * A run on a node, watched to its end: through as many sessions, connections and lives of this process as it takes.
+ *
+ * What the node tells is taken for what it is, and silence for nothing: an exit status is the job's only where the script
+ * that waited for the job says so; a run that has no files was never started, and is made sure never to be; what was
+ * started, and of whose end nobody is left to tell, is `unseen`.
+ */
+import type { Outcome } from "../../model/outcome.ts";
+import { Problem } from "../../model/problem.ts";
+import { sleepUntilAborted } from "../../system/timers.ts";
+import { type ControlLine, parseControlLine } from "./control-lines.ts";
+import { type NodeConnection, newToken } from "./node-connection.ts";
+import {
+  forgetCommand,
+  type Header,
+  headerLine,
+  type StreamName,
+  standCommand,
+  startCommand,
+} from "./node-script.ts";
+import { NodeSession } from "./node-session.ts";
+import {
+  type Facts,
+  factsWith,
+  lostBefore,
+  noFacts,
+  notExecuted,
+  notStarted,
+  outcomeOf,
+  whoIsThere,
+  whyNotStarted,
+} from "./remote-end.ts";
+import { type Positions, RunOutput } from "./run-output.ts";
+import { stopOnNode } from "./stop-on-node.ts";
+
+const firstRetryMs = 250;
+const lastRetryMs = 10_000;
+/** How long a run is believed to go on, of which nothing is heard because its node is away. */
+const defaultAwayMs = 86_400_000;
+/** How often is looked whether who is to tell of the end is still there, once the session that started it is lost. */
+const lookMs = 20_000;
+/** After the job's end: what it has left behind may go on with its output, and is not waited for. */
+const detachMs = 1500;
+/** Output that is there and does not come is asked for anew. */
+const stallMs = 3000;
+const mostStarts = 3;
+
+/** What a run needs of the outside. */
+export interface RemotePorts {
+  /** @param bytes valid during the call alone @returns false to be given no more until {@link RemoteRun.resumeOutput} */
+  readonly onBytes: (stream: StreamName, bytes: Uint8Array) => boolean;
+  /** The job's process is there, or was. Told once. */
+  readonly onStarted: () => void;
+  /** What could not be done as asked; a sentence. */
+  readonly onWarning: (sentence: string) => void;
+  /** How long the node may be away, with the run's fate unknown; 24 hours. */
+  readonly awayMs?: number | undefined;
+}
+
+/** Which run it is. */
+export interface RemoteIdentity {
+  /** As its processes have it in RCRON_RUN_ID. */
+  readonly runId: string;
+  /** From 1; with the run's id, it names the files on the node. */
+  readonly attempt: number;
+  readonly isStderrApart: boolean;
+}
+
+/** How far a run has come, for who may have to pick it up. */
+export interface Progress {
+  readonly positions: Positions;
+  /** True where the node has told that the job was started. */
+  readonly isStarted: boolean;
+  /** The node's boot; undefined where it has not even been asked. */
+  readonly bootId?: string | undefined;
+}
+
+/** One attempt of a run. Either `start` or `resume` is to be called, once. */
+export class RemoteRun {
+  readonly #connection: NodeConnection;
+  readonly #identity: RemoteIdentity;
+  readonly #fileId: string;
+  readonly #ports: RemotePorts;
+  readonly #output: RunOutput;
+  readonly #outcome = Promise.withResolvers<Outcome>();
+  readonly #over = new AbortController();
+  /** The session that tells how the run stands: the one that started it, or a later one. */
+  #teller: NodeSession | undefined;
+  #isStarted: boolean;
+  #isTold = false;
+  /** Of the node, when the run was to be started there. */
+  #bootId: string | undefined;
+  #end: Outcome | undefined;
+  #facts: Facts = noFacts;
+  #timer: Timer | undefined;
+  #isDetached = false;
+  #isRecovering = false;
+
+  constructor(
+    connection: NodeConnection,
+    identity: RemoteIdentity,
+    ports: RemotePorts,
+    { positions, isStarted, bootId }: Progress = { positions: {}, isStarted: false },
+  ) {
+    this.#isStarted = isStarted;
+    this.#bootId = bootId;
+    this.#connection = connection;
+    this.#identity = identity;
+    this.#fileId = `${identity.runId}.${identity.attempt}`;
+    this.#ports = ports;
+    this.#output = new RunOutput(
+      connection,
+      this.#fileId,
+      { names: identity.isStderrApart ? ["o", "e"] : ["o"], positions },
+      {
+        onBytes: ports.onBytes,
+        onProgress: () => this.#look(),
+        onWarning: ports.onWarning,
+        over: this.#over.signal,
+      },
+    );
+  }
+
+  /** How far it has come. */
+  get progress(): Progress {
+    const bootId = this.#bootId ?? this.#connection.facts?.bootId;
+    return { positions: this.#output.positions, isStarted: this.#isStarted, bootId };
+  }
+
+  /** True where something that the job started went on with its output, and was left to it. */
+  get isDetached(): boolean {
+    return this.#isDetached;
+  }
+
+  /**
+   * Starts it, and waits for its end.
+   * @param input what it reads; undefined: nothing
+   * @returns `not-started` with the Problem `unreachable` where it is proved that the job was not started, and can't be any
+   *   more: another node may have it
+   */
+  async start(header: Header, input: Uint8Array | undefined): Promise<Outcome> {
+    const session = await this.#startingSession(input?.length ?? 0);
+    if (session instanceof Problem) return notStarted(session);
+    session.write(headerLine(header));
+    if (input !== undefined) session.write(input);
+    return this.#outcome.promise;
+  }
+
+  /** A connection that is lost at this very moment is opened once more: nothing was started by it. */
+  async #startingSession(inputBytes: number): Promise<NodeSession | Problem> {
+    for (let tries = 1; ; tries++) {
+      const refused = await this.#connection.open();
+      const facts = this.#connection.facts;
+      if (refused !== undefined) return refused;
+      this.#bootId = facts?.bootId;
+      const token = newToken();
+      const command = startCommand({
+        fileId: this.#fileId,
+        token,
+        inputBytes,
+        isStderrApart: this.#identity.isStderrApart,
+        setsid: facts?.setsid,
+        folders: facts?.folders ?? [],
+      });
+      const session = await this.#tell(command, token, this.#output.brought());
+      if (session instanceof NodeSession || tries === mostStarts) return session;
+      await Bun.sleep(firstRetryMs);
+    }
+  }
+
+  /**
+   * Picks up a run that another process has started, or this one before; waits for its end, and for what is left of its
+   * output. A run that the node does not know was never started.
+   */
+  resume(): Promise<Outcome> {
+    void this.#recover();
+    return this.#outcome.promise;
+  }
+
+  /** After `onBytes` has said that there is no room. */
+  resumeOutput(): void {
+    this.#output.resume();
+  }
+
+  /**
+   * Ends the run with all that it has started, by TERM, and by KILL when the grace is over; waits for the node, if it is away.
+   * @returns how many of its processes are left; undefined where that could not be learned
+   */
+  async stop(graceMs: number): Promise<number | undefined> {
+    const { runId } = this.#identity;
+    const endMs = performance.now() + (this.#ports.awayMs ?? defaultAwayMs);
+    for (let waitMs = firstRetryMs; performance.now() < endMs; waitMs = Math.min(waitMs * 2, lastRetryMs)) {
+      const left = await stopOnNode(this.#connection, { fileId: this.#fileId, runId }, graceMs);
+      if (left !== undefined) return left;
+      await sleepUntilAborted(waitMs, this.#over.signal);
+      if (this.#over.signal.aborted) return undefined;
+    }
+    return undefined;
+  }
+
+  get #host(): string {
+    return this.#connection.node.host;
+  }
+
+  /** Opens the session that is to tell from now on. @param brings where its bytes go, where it brings output as well */
+  async #tell(
+    command: string,
+    token: string,
+    brings: ReturnType<RunOutput["brought"]> | undefined,
+    isUrgent = false,
+  ): Promise<NodeSession | Problem> {
+    const session = await this.#connection.session(
+      command,
+      token,
+      {
+        onBytes: (bytes) => brings === undefined || brings.onBytes(bytes),
+        onLine: (text) => {
+          const line = parseControlLine(text);
+          if (line !== undefined) this.#take(line);
+        },
+      },
+      isUrgent,
+    );
+    if (session instanceof Problem) return session;
+    this.#teller = session;
+    brings?.by(session);
+    void session.ended.then(() => {
+      if (this.#teller !== session) return;
+      this.#teller = undefined;
+      if (!this.#over.signal.aborted) void this.#recover();
+    });
+    return session;
+  }
+
+  #take(line: ControlLine): void {
+    this.#facts = factsWith(this.#facts, line);
+    if (line.kind === "started") this.#started();
+    else if (line.kind === "void") this.#void();
+    else if (line.kind === "chunk") this.#output.isFull(line.stream, line.chunk, line.bytes);
+    else if (line.kind === "drained") this.#output.drained(line.stream, line.chunk, line.bytes, line.isCut);
+    else if (line.kind === "exit") this.#end ??= outcomeOf(line.status);
+    else if (line.kind === "live") this.#judge();
+    // Found, and then not to be executed after all: what it is told as by a shell.
+    else if (line.kind === "not-started") {
+      this.#end ??= this.#isStarted ? outcomeOf(line.status) : notExecuted(line.status, this.#host);
+    } else {
+      const why = whyNotStarted(line, this.#host);
+      if (why !== undefined) this.#finish(why);
+      if (line.kind === "input") void this.#forget();
+    }
+    this.#look();
+  }
+
+  #started(): void {
+    if (this.#isTold) return;
+    this.#isTold = true;
+    this.#isStarted = true;
+    this.#output.followAll(); // before, there are no files
+    this.#ports.onStarted();
+  }
+
+  /** The node knows nothing of it. What was there is gone with its files, be it that somebody removed them, or a new start. */
+  #void(): void {
+    const isSameBoot = this.#bootId !== undefined && this.#facts.boot === this.#bootId;
+    this.#finish(isSameBoot && !this.#isStarted ? notStarted(lostBefore()) : { kind: "unseen" });
+  }
+
+  /** The node has told all that it knows of a run that was picked up. */
+  #judge(): void {
+    const { isScriptAlive, isJobAlive, wasStarted } = whoIsThere(this.#facts);
+    if (this.#end === undefined) {
+      if (!isScriptAlive && !wasStarted && !this.#isStarted) this.#finish(notStarted(lostBefore()));
+      else if (!isScriptAlive && !isJobAlive) this.#end = { kind: "unseen" };
+      else this.#arm(() => void this.#recover(), lookMs);
+    }
+    this.#output.followAll();
+  }
+
+  /** Looks whether all has come, and what is to be done next. */
+  #look(): void {
+    if (this.#over.signal.aborted) return;
+    this.#output.advance(this.#teller);
+    if (this.#end === undefined) return;
+    if (this.#output.isComplete) this.#finish(this.#end);
+    else this.#arm(() => this.#waited(), this.#output.isDrained ? stallMs : detachMs);
+  }
+
+  /** The job has ended, and for a while no output has come. */
+  #waited(): void {
+    if (this.#output.isDrained && !this.#output.isPaused) this.#output.askAnew(this.#teller);
+    else if (!this.#output.isPaused) {
+      this.#isDetached = true;
+      this.#output.giveUpUntold();
+    }
+    this.#look();
+  }
+
+  /** Connects again, however long that takes, and asks how the run stands. */
+  async #recover(): Promise<void> {
+    if (this.#isRecovering || this.#over.signal.aborted) return;
+    this.#isRecovering = true;
+    clearTimeout(this.#timer);
+    this.#output.leaveAll();
+    const teller = this.#teller;
+    this.#teller = undefined;
+    teller?.close();
+    const endMs = performance.now() + (this.#ports.awayMs ?? defaultAwayMs);
+    for (let waitMs = firstRetryMs; !this.#over.signal.aborted; waitMs = Math.min(waitMs * 2, lastRetryMs)) {
+      if ((await this.#connection.open()) === undefined) {
+        const token = newToken();
+        const folders = this.#connection.facts?.folders ?? [];
+        this.#facts = noFacts;
+        const command = standCommand({ fileId: this.#fileId, token, folders });
+        if (!((await this.#tell(command, token, undefined, true)) instanceof Problem)) break;
+      }
+      if (performance.now() > endMs) {
+        this.#finish({ kind: "unseen" });
+        break;
+      }
+      await sleepUntilAborted(waitMs, this.#over.signal);
+    }
+    this.#isRecovering = false;
+  }
+
+  #arm(call: () => void, ms: number): void {
+    clearTimeout(this.#timer);
+    this.#timer = setTimeout(call, ms);
+  }
+
+  #finish(outcome: Outcome): void {
+    if (this.#over.signal.aborted) return;
+    this.#over.abort();
+    clearTimeout(this.#timer);
+    if (this.#output.isCut) {
+      this.#ports.onWarning("the node had no room for all of the output: its end is missing");
+    }
+    this.#outcome.resolve(outcome);
+    // Of a run that was never to be, what stands there stays: it is another one's, or says so to a late start.
+    const isOurs = outcome.kind !== "not-started" || outcome === this.#end;
+    const sessions = new Set([this.#teller, ...this.#output.sessions]);
+    let isTold = false;
+    for (const session of sessions) {
+      if (session === undefined) continue;
+      if (isOurs && !isTold) session.write(encoder.encode("ok\n"));
+      isTold = true;
+      this.#connection.leave(session);
+    }
+    if (isOurs && !isTold) void this.#forget();
+  }
+
+  async #forget(): Promise<void> {
+    const folders = this.#connection.facts?.folders;
+    if (folders === undefined) return; // they are removed by their age
+    const command = forgetCommand(this.#fileId, folders);
+    const session = await this.#connection.session(command, newToken(), deaf, true);
+    if (session instanceof NodeSession) this.#connection.leave(session);
+  }
+}
+
+const encoder = new TextEncoder();
+const deaf = { onBytes: () => true, onLine: () => {} };
