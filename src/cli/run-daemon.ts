@@ -101,6 +101,7 @@ class Scheduler {
   readonly #troubles = new Set<string>();
   readonly #end = Promise.withResolvers<string>();
   #daemon: Daemon | undefined;
+  #isEnding = false;
   #watch: JobWatch | undefined;
   #tidying: Timer | undefined;
   #reloading: Promise<JobChange | undefined | Problem> = Promise.resolve(undefined);
@@ -159,7 +160,8 @@ class Scheduler {
     this.#watch = watch;
     this.#tellBroken(watch.set.broken);
     for (const warning of watch.set.warnings) this.#log.warn(warning.message);
-    daemon.start(known(watch.set));
+    // Ended while it was reading: nothing is begun that would have to be ended at once.
+    if (!this.#isEnding) daemon.start(known(watch.set));
     const control = this.#listen(daemon, book, runs);
     const beat = this.#startWatchdog();
     const lockWatch = this.#configured.lock.watch((sentence) => this.#log.warn(sentence));
@@ -186,12 +188,18 @@ class Scheduler {
     return 0;
   }
 
+  /** A defect: told, and the scheduler goes on. */
+  #onFault(error: unknown): void {
+    this.#log.warn(`internal error: ${error instanceof Error ? error.stack : String(error)}`);
+  }
+
   #onSignals(): void {
-    let isEnding = false;
+    // The runtime would end the process, and with it every job's watcher.
+    process.on("unhandledRejection", (error) => this.#onFault(error));
     for (const signal of ["SIGTERM", "SIGINT"] as const) {
       process.on(signal, () => {
-        if (isEnding) this.#daemon?.endRuns(`rcrond was ended (${signal})`);
-        isEnding = true;
+        if (this.#isEnding) this.#daemon?.endRuns(`rcrond was ended (${signal})`);
+        this.#isEnding = true;
         this.#end.resolve(signal);
       });
     }
@@ -202,7 +210,12 @@ class Scheduler {
 
   /** Configuration and jobs, read anew. What is broken leaves everything as it was. One at a time. */
   #reload(): Promise<JobChange | undefined | Problem> {
-    this.#reloading = this.#reloading.then(() => this.#reloadNow());
+    this.#reloading = this.#reloading
+      .then(() => this.#reloadNow())
+      .catch((error: unknown) => {
+        this.#onFault(error);
+        return new Problem("internal", "it could not be read again; the log has more");
+      });
     return this.#reloading;
   }
 
@@ -211,9 +224,13 @@ class Scheduler {
     if (watch === undefined) return undefined;
     this.#manager.reloading();
     const result = await this.#readAnew(watch);
-    if (result instanceof Problem) this.#log.problem(result);
-    else if (result !== undefined) this.#takeUp(result);
-    this.#log.info("configuration and jobs were read again");
+    if (result instanceof Problem) {
+      this.#log.problem(result);
+      this.#log.warn("nothing was read again: all is as it was");
+    } else {
+      if (result !== undefined) this.#takeUp(result);
+      this.#log.info("configuration and jobs were read again");
+    }
     this.#manager.ready(this.#inWords(watch.set));
     return result;
   }
@@ -310,11 +327,16 @@ class Scheduler {
         cluster: loaded.conf.clusterName,
       },
       warnings: () =>
-        [book.trouble, this.#configured.lock.trouble, runs.trouble].filter((each) => each !== undefined),
+        [book.trouble, this.#configured.lock.trouble, runs.trouble, this.#log.trouble].filter(
+          (each) => each !== undefined,
+        ),
+      clean: (text: string) => this.#log.clean(text),
       reload: async () => {
         const change = await this.#reload();
         if (change instanceof Problem) return change;
-        const broken = brokenInWords(change?.broken ?? this.#watch?.set.broken ?? []);
+        const broken = brokenInWords(change?.broken ?? this.#watch?.set.broken ?? [], (text) =>
+          this.#log.clean(text),
+        );
         const count = (jobs: readonly unknown[] | undefined) => jobs?.length ?? 0;
         return {
           kind: "reload" as const,
@@ -330,8 +352,7 @@ class Scheduler {
       ownerUid: typeof owner === "object" ? owner.uid : undefined,
       groupGid: typeof group === "object" ? group.gid : undefined,
       onRequest: (request, peer, tell) => answerRequest(context, request, { name: nameOf(peer), tell }),
-      onFault: (error) =>
-        this.#log.warn(`internal error: ${error instanceof Error ? error.stack : String(error)}`),
+      onFault: (error) => this.#onFault(error),
     });
     if (!(server instanceof Problem)) return server;
     // Jobs come first: without a socket nobody can steer them, but they run.

@@ -92,10 +92,12 @@ export class ScheduledRuns implements Executor, Recorder {
       niceLevel: rules.niceLevel ?? (conf.lines.nice_level === undefined ? niceLevel : conf.niceLevel),
       stdin: due.job?.stdin,
     };
-    const home = environment.findLast(({ name }) => name === "HOME")?.value;
+    const home = [...this.#options.environment, ...environment].findLast(
+      ({ name }) => name === "HOME",
+    )?.value;
     // A crontab's lines start in HOME; where it is missing, as nobody's is, cron starts them nevertheless.
     const isHome = rules.workingFolder === undefined || rules.workingFolder === home;
-    const workingFolder = isHome ? homeOf(home ?? this.#homeOfAll()) : rules.workingFolder;
+    const workingFolder = isHome ? homeOf(home) : rules.workingFolder;
     const startedAtMs = Date.now();
     const running = room.superviseHosted(
       {
@@ -109,7 +111,11 @@ export class ScheduledRuns implements Executor, Recorder {
       this.#ports(known, watch),
     );
     try {
-      return await this.#end(known, await running);
+      const supervised = await running;
+      if (supervised.kind === "stopped" && watch.isLeft()) {
+        return { isOk: false, exitStatus: ownFailure, sentence: "left to the next rcrond" };
+      }
+      return await this.#end(known, supervised);
     } catch (error) {
       return this.#lose(known, startedAtMs, error);
     }
@@ -345,10 +351,6 @@ export class ScheduledRuns implements Executor, Recorder {
   #ownTurn(): Promise<void> {
     this.#lastTurn = this.#lastTurn.then(() => new Promise((resolve) => setImmediate(resolve)));
     return this.#lastTurn;
-  }
-
-  #homeOfAll(): string | undefined {
-    return this.#options.environment.findLast(({ name }) => name === "HOME")?.value;
   }
 
   /** A record that can't be kept stops nobody; it is told once, until it can be kept again. */

@@ -48,6 +48,10 @@ interface Entry {
   sinceMs: number;
   stopSentence: string | undefined;
   pid: number | undefined;
+  /** Its job has been started, or was before this daemon. */
+  hasStarted: boolean;
+  /** It is left to the next daemon. */
+  isLeft: boolean;
   ended: Promise<RunResult>;
 }
 
@@ -90,6 +94,7 @@ export class ActiveRuns {
     if (mark === undefined) return false;
     const run = plannedFrom(booked);
     const entry = this.#enter(run, job);
+    entry.hasStarted = true;
     entry.sinceMs = booked.startedAtMs ?? booked.startAtMs;
     const left = { mark, startedAtMs: entry.sinceMs };
     const ended = executor.adopt({ ...dueOf(run), job, verdict }, left, this.#watch(entry));
@@ -108,6 +113,15 @@ export class ActiveRuns {
     entry.stopSentence = sentence;
     entry.stopping.abort();
     return true;
+  }
+
+  /** The daemon ends: runs that wait for a lock or a condition are given up here, and stay in the book for the next one. */
+  leaveUnstarted(sentence: string): void {
+    for (const entry of [...this.#entries.values()]) {
+      if (entry.hasStarted || entry.stopping.signal.aborted) continue;
+      entry.isLeft = true;
+      this.stop(entry.run.runId, sentence);
+    }
   }
 
   /**
@@ -145,6 +159,8 @@ export class ActiveRuns {
       sinceMs: this.#options.nowMs(),
       stopSentence: undefined,
       pid: undefined,
+      hasStarted: false,
+      isLeft: false,
       ended: new Promise(() => {}),
     };
     this.#entries.set(run.runId, entry);
@@ -157,7 +173,9 @@ export class ActiveRuns {
     return {
       stop: entry.stopping.signal,
       stopSentence: () => entry.stopSentence,
+      isLeft: () => entry.isLeft && !entry.hasStarted,
       onStarting: () => {
+        entry.hasStarted = true;
         entry.sinceMs = nowMs();
         book.starting(runId);
       },
@@ -177,7 +195,7 @@ export class ActiveRuns {
     });
     entry.ended = told.then((result) => {
       this.#entries.delete(entry.run.runId);
-      book.over(entry.run.runId);
+      if (!entry.isLeft || entry.hasStarted) book.over(entry.run.runId);
       onEnd(entry.run, result);
       return result;
     });

@@ -23,6 +23,8 @@ export interface AnswerContext {
   readonly daemon: Daemon;
   readonly about: Pick<DaemonStatus, "version" | "pid" | "sinceMs" | "host" | "cluster">;
   readonly warnings: () => readonly string[];
+  /** Takes secrets out of a text. */
+  readonly clean: (text: string) => string;
   readonly reload: () => Promise<Extract<ControlResult, { kind: "reload" }> | Problem>;
 }
 
@@ -77,7 +79,7 @@ async function resultOf(
   }
 }
 
-function statusOf({ daemon, about, warnings }: AnswerContext): DaemonStatus {
+function statusOf({ daemon, about, warnings, clean }: AnswerContext): DaemonStatus {
   const { known, queue, options } = daemon;
   const verdict = options.gate.judge();
   const nowMs = daemon.nowMs;
@@ -92,7 +94,7 @@ function statusOf({ daemon, about, warnings }: AnswerContext): DaemonStatus {
     stateSentence: verdict.sentence,
     jobs: known.jobs.size,
     files: known.fileCount,
-    broken: brokenInWords(known.broken),
+    broken: brokenInWords(known.broken, clean),
     running: [...daemon.runs.all].map(({ run, sinceMs, pid }) => ({
       run: run.runId,
       job: run.jobName,
@@ -109,12 +111,12 @@ function statusOf({ daemon, about, warnings }: AnswerContext): DaemonStatus {
   };
 }
 
-/** What is wrong with files, each a sentence with its hint; the first hundred. */
-export function brokenInWords(broken: KnownJobs["broken"]): string[] {
+/** What is wrong with files, each a sentence with its hint; the first hundred. @param clean takes secrets out of a text */
+export function brokenInWords(broken: KnownJobs["broken"], clean: (text: string) => string): string[] {
   return broken
     .flatMap(({ problems }) => problems)
     .slice(0, brokenLimit)
-    .map(({ message, hint }) => (hint === undefined ? message : `${message} (${hint})`));
+    .map(({ message, hint }) => clean(hint === undefined ? message : `${message} (${hint})`));
 }
 
 function jobFacts(daemon: Daemon, job: ScheduledJob): JobFacts {

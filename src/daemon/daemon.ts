@@ -8,7 +8,7 @@
  * Time comes from a clock that is handed in; executor, record, gate and files are ports (executor.ts).
  */
 import { newRunId } from "../model/log-line.ts";
-import { type Pause, pauseOf } from "../model/pause.ts";
+import { type Pause, pauseAt, pauseNow } from "../model/pause.ts";
 import { Problem } from "../model/problem.ts";
 import type { Tick } from "../model/schedule.ts";
 import type { ScheduledJob } from "../model/scheduled-job.ts";
@@ -21,6 +21,7 @@ import { type Plan, Planner, scheduleKey } from "./planner.ts";
 import { resumeRuns } from "./resume-runs.ts";
 import { RunQueue } from "./run-queue.ts";
 import { droppedSentence, pausedSentence } from "./sentences.ts";
+import type { BookNews } from "./tick-book.ts";
 
 export { answerRequest, brokenInWords } from "./answer.ts";
 export type { DaemonClock, DaemonOptions, KnownJobs } from "./daemon-parts.ts";
@@ -42,8 +43,9 @@ export class Daemon {
   #timer: { cancel(): void } | undefined;
   #hasClusterJobs = false;
   #bookedMs = Number.NEGATIVE_INFINITY;
+  #lookedMs = Number.NEGATIVE_INFINITY;
+  #fullToldMs = Number.NEGATIVE_INFINITY;
   #isPumping = false;
-  #isFullTold = false;
   #isDraining = false;
   #onIdle: (() => void) | undefined;
 
@@ -66,7 +68,8 @@ export class Daemon {
       lookBackMs,
       clock,
       log,
-      hasClusterJobs: () => this.#hasClusterJobs,
+      hasClusterJobs: () =>
+        this.#hasClusterJobs || [...this.runs.all].some(({ job }) => job?.isCluster === true),
       runs: this.runs,
       take: (plan) => this.#take(plan),
     });
@@ -86,20 +89,20 @@ export class Daemon {
   }
 
   /** Begins: finds the runs that an earlier daemon has left, plans what was missed since, and looks on. */
-  start(known: KnownJobs): void {
+  start(jobs: KnownJobs): void {
     const { book, boot } = this.options;
     const memory = book.read();
     const nowMs = this.nowMs;
-    this.#known = known;
+    this.#known = jobs;
     this.#pauses = memory.pauses; // those that are over, too: what was missed may have been missed in them
-    resumeRuns(this, memory.runs);
     const isNewBoot = boot === undefined ? memory.horizonMs === undefined : boot !== memory.boot;
     const before =
       memory.horizonMs === undefined ? undefined : { horizonMs: memory.horizonMs, known: memory.known };
-    const plan = this.planner.start(known.jobs, nowMs, before, isNewBoot);
-    this.#rememberJobs(memory.known, (job) => memory.known.get(job.name) === scheduleKey(job));
-    if (boot !== undefined) book.setBoot(boot);
-    this.#take(this.#withoutOthers(plan));
+    const plan = this.planner.start(jobs.jobs, nowMs, before, isNewBoot);
+    const ofPlan = new Set(plan.planned.map(({ job }) => job.name));
+    resumeRuns(this, memory.runs, ofPlan);
+    const known = this.#changesSince(memory.known, (job) => memory.known.get(job.name) === scheduleKey(job));
+    this.#take(this.#withoutOthers(plan), { boot, known });
     this.#pauses = this.pauses;
     this.#gateWatch.start();
     this.#arm();
@@ -111,10 +114,12 @@ export class Daemon {
     const plan = this.planner.setJobs(known.jobs, this.nowMs);
     this.#take(this.#withoutOthers(plan)); // with the jobs of before, whose ticks these are
     this.#known = known;
-    this.#rememberJobs(before, (job) => {
+    const news = this.#changesSince(before, (job) => {
       const old = before.get(job.name);
       return old === job || (old !== undefined && scheduleKey(old) === scheduleKey(job));
     });
+    // With the time up to which the old schedules have been looked after, or a new daemon would take theirs for the new ones'.
+    if (news !== undefined) this.options.book.plan([], this.planner.horizonMs, { known: news });
     this.#arm();
   }
 
@@ -125,19 +130,13 @@ export class Daemon {
   }
 
   /** Takes up what is due: what is paused is recorded, the rest goes into the book and the queue. */
-  #take({ planned, dropped }: Plan): void {
-    const { book, recorder, log, gate } = this.options;
+  #take({ planned, dropped }: Plan, news: BookNews = {}): void {
+    const { book } = this.options;
     const nowMs = this.nowMs;
-    for (const ticks of dropped) {
-      const { job, lastMs } = ticks;
-      const sentence = droppedSentence(ticks);
-      log("warning", `${job.name}: ${sentence}`);
-      recorder.skip({ job, runId: undefined, tickMs: lastMs, why: "missed", sentence, verdict: gate.always });
-    }
     const runs: PlannedRun[] = [];
     for (const { job, tick, isMadeUp, delayMs } of planned) {
       const runId = newRunId();
-      const pause = pauseOf(this.#pauses, job.name, Math.min(tick.atMs, nowMs)) ?? this.pauseOf(job.name);
+      const pause = pauseAt(this.#pauses, job.name, Math.min(tick.atMs, nowMs)) ?? this.pauseOf(job.name);
       if (pause !== undefined) {
         this.#skip(job, tick, runId, "paused", pausedSentence(pause));
         continue;
@@ -147,16 +146,22 @@ export class Daemon {
       if (this.enqueue(run)) runs.push(run);
     }
     // Where nothing was due, the next look may begin where this one did, and a busy disk is left alone.
-    if (
-      planned.length > 0 ||
-      dropped.length > 0 ||
-      nowMs - this.#bookedMs >= bookAgainMs ||
-      nowMs < this.#bookedMs
-    ) {
-      book.plan(runs.map(bookedFrom), this.planner.horizonMs);
+    const isQuiet =
+      planned.length + dropped.length === 0 && news.boot === undefined && news.known === undefined;
+    if (!isQuiet || nowMs - this.#bookedMs >= bookAgainMs || nowMs < this.#bookedMs) {
+      book.plan(runs.map(bookedFrom), this.planner.horizonMs, news);
       this.#bookedMs = nowMs;
     }
+    for (const ticks of dropped) this.#tellDropped(ticks);
     this.pump();
+  }
+
+  #tellDropped(ticks: Plan["dropped"][number]): void {
+    const { recorder, log, gate } = this.options;
+    const { job, lastMs } = ticks;
+    const sentence = droppedSentence(ticks);
+    log("warning", `${job.name}: ${sentence}`);
+    recorder.skip({ job, runId: undefined, tickMs: lastMs, why: "missed", sentence, verdict: gate.always });
   }
 
   /** Puts a run into the queue. @returns false where too many runs of its job wait, which is recorded */
@@ -165,6 +170,7 @@ export class Daemon {
     const job = this.#known.jobs.get(run.jobName);
     const sentence = "too many ticks of the job were waiting for their turn";
     if (job !== undefined) this.#skip(job, run.tick, run.runId, "queue", sentence);
+    this.options.book.over(run.runId);
     return false;
   }
 
@@ -229,7 +235,7 @@ export class Daemon {
 
   /** The pause that keeps a job from being started now. */
   pauseOf(jobName: string): Pause | undefined {
-    return pauseOf(this.#pauses, jobName, this.nowMs);
+    return pauseNow(this.#pauses, jobName, this.nowMs);
   }
 
   /** Replaces the pauses; they outlive the daemon. */
@@ -247,6 +253,8 @@ export class Daemon {
     this.#isDraining = true;
     this.#timer?.cancel();
     this.#gateWatch.stop();
+    this.options.book.plan([], this.planner.horizonMs);
+    this.runs.leaveUnstarted(reason);
     if (this.runs.size === 0) return;
     onWaiting(this.runs.size);
     const idle = new Promise<void>((resolve) => {
@@ -309,11 +317,11 @@ export class Daemon {
   }
 
   #tellFull(): void {
-    if (this.queue.isFull && !this.#isFullTold) {
-      const { going, waiting } = this.queue;
-      this.options.log("warning", `${going} runs go on, as many as concurrency allows; ${waiting} wait`);
-    }
-    this.#isFullTold = this.queue.isFull;
+    const nowMs = this.nowMs;
+    if (!this.queue.isFull || Math.abs(nowMs - this.#fullToldMs) < fullAgainMs) return;
+    this.#fullToldMs = nowMs;
+    const { going, waiting } = this.queue;
+    this.options.log("warning", `${going} runs go on, as many as concurrency allows; ${waiting} wait`);
   }
 
   /** Looks at the clock when there is a reason to. */
@@ -328,30 +336,41 @@ export class Daemon {
   }
 
   #look(): void {
-    this.#take(this.#withoutOthers(this.planner.look(this.nowMs)));
+    const nowMs = this.nowMs;
+    // What is put off stays put off by as long, whatever the clock says.
+    if (nowMs < this.#lookedMs) this.queue.shift(nowMs - this.#lookedMs);
+    this.#lookedMs = nowMs;
+    this.#take(this.#withoutOthers(this.planner.look(nowMs)));
     this.#arm();
   }
 
-  /**
-   * A plan without the missed ticks of `cluster` jobs from before this machine became the active one: whoever was it then has
-   * run them.
-   */
+  /** A plan without what was the other machine's to run. */
   #withoutOthers(plan: Plan): Plan {
-    if (!plan.planned.some(({ isMadeUp, job }) => isMadeUp && job.isCluster)) return plan;
-    const sinceMs = this.#gateWatch.countsSinceMs(this.options.gate.judge());
-    if (sinceMs === undefined) return plan;
-    const planned = plan.planned.filter(({ isMadeUp, job, tick }) => {
-      const isOthers = isMadeUp && job.isCluster && tick.atMs < sinceMs;
-      const sentence = "this machine was not the active one then";
-      if (isOthers) this.#skip(job, tick, newRunId(), "passive", sentence);
-      return !isOthers;
+    if (!plan.planned.some(({ job }) => job.isCluster)) return plan;
+    const planned = plan.planned.filter(({ isMadeUp, job, tick, delayMs }) => {
+      return !this.passOver(job, tick, tick.atMs + (isMadeUp ? 0 : delayMs), newRunId());
     });
     return { ...plan, planned };
   }
 
+  /**
+   * True for a tick of a `cluster` job from before this machine became the active one: whoever was it then has run it. Of the
+   * last moments before (`look_back`), when perhaps nobody was, `missed` decides. What is passed over is recorded.
+   * @param claimMs when it would have been started
+   */
+  passOver(job: ScheduledJob, tick: Tick, claimMs: number, runId: string): boolean {
+    if (!job.isCluster) return false;
+    const { state, provenance } = this.options.gate.judge();
+    const { sinceMs } = provenance;
+    if (state !== "active" || sinceMs === undefined) return false;
+    const isNobodys = claimMs >= sinceMs - this.options.lookBackMs && job.missed !== "skip";
+    if (claimMs >= sinceMs || isNobodys) return false;
+    this.#skip(job, tick, runId, "passive", "this machine was not the active one then");
+    return true;
+  }
+
   /** @param before by name, what is in the book @param isKept true for a job whose schedule stands there as it is */
-  #rememberJobs(before: ReadonlyMap<string, unknown>, isKept: (job: ScheduledJob) => boolean): void {
-    const { book } = this.options;
+  #changesSince(before: ReadonlyMap<string, unknown>, isKept: (job: ScheduledJob) => boolean) {
     const put = new Map<string, string>();
     this.#hasClusterJobs = false;
     for (const [name, job] of this.#known.jobs) {
@@ -359,7 +378,7 @@ export class Daemon {
       if (!isKept(job)) put.set(name, scheduleKey(job));
     }
     const drop = [...before.keys()].filter((name) => !this.#known.jobs.has(name));
-    if (put.size > 0 || drop.length > 0) book.changeKnown(put, drop);
+    return put.size > 0 || drop.length > 0 ? { put, drop } : undefined;
   }
 }
 
@@ -367,5 +386,7 @@ export class Daemon {
 const longestWaitMs = 5000;
 /** So far back a new daemon looks at most, where nothing was due. */
 const bookAgainMs = 60_000;
+/** That there are too many at once is said once in so long. */
+const fullAgainMs = 3_600_000;
 
 export type { ActiveRun, PlannedRun };

@@ -29,6 +29,8 @@ export interface RunWatch {
   readonly stop: AbortSignal;
   /** Why; undefined while it is not aborted. */
   readonly stopSentence: () => string | undefined;
+  /** True where it was given up before its start, for the next daemon to start it: that is not recorded. */
+  readonly isLeft: () => boolean;
   /** The job is about to be started, for the first time or again. */
   readonly onStarting: () => void;
   /** It was, or is there still. @param mark by which a later daemon finds its process again */

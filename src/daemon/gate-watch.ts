@@ -45,6 +45,9 @@ export class GateWatch {
   }
 
   start(): void {
+    // Runs of an earlier daemon were begun by an active machine: if it is that no longer, it has lost it meanwhile.
+    const hasRuns = [...this.#options.runs.all].some(({ job }) => job?.isCluster === true);
+    if (this.#state === undefined && hasRuns) this.#state = "active";
     this.look();
     this.#timer = this.#options.clock.after(pollMs, () => this.start());
   }
@@ -61,11 +64,6 @@ export class GateWatch {
     this.#stoodBy.set(job.name, { job, ticks: known.ticks });
   }
 
-  /** Since when this machine's time as the active one counts for what was missed: a little before it took over. */
-  countsSinceMs({ provenance }: Verdict): number | undefined {
-    return provenance.sinceMs === undefined ? undefined : provenance.sinceMs - this.#options.lookBackMs;
-  }
-
   /** Asks the gate now. */
   look(): void {
     const { gate, clock, hasClusterJobs } = this.#options;
@@ -77,7 +75,8 @@ export class GateWatch {
     const nowMs = clock.nowMs();
     const verdict = gate.judge();
     if (verdict.state === "active") {
-      if (this.#state === "passive") this.#becomeActive(verdict, nowMs);
+      // Also after a doubt that was too short to be seen, but not for a tick to fall into it.
+      if (this.#state === "passive" || this.#stoodBy.size > 0) this.#becomeActive(verdict, nowMs);
       this.#state = "active";
       this.#doubts = 0;
       this.#doubtSinceMs = undefined;
@@ -105,12 +104,9 @@ export class GateWatch {
 
   #becomeActive(verdict: Verdict, nowMs: number): void {
     const { lookBackMs, log, take } = this.#options;
-    log("info", `active now: ${verdict.sentence}`);
-    const fromMs = Math.min(
-      this.countsSinceMs(verdict) ?? nowMs - lookBackMs,
-      this.#doubtSinceMs ?? Infinity,
-      nowMs - lookBackMs,
-    );
+    if (this.#state === "passive") log("info", `active now: ${verdict.sentence}`);
+    const { sinceMs = nowMs } = verdict.provenance;
+    const fromMs = Math.min(sinceMs - lookBackMs, nowMs - lookBackMs, this.#doubtSinceMs ?? Infinity);
     const planned: PlannedTick[] = [];
     for (const { job, ticks } of this.#stoodBy.values()) {
       const open = ticks.filter(({ atMs }) => atMs > fromMs);

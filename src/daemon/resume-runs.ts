@@ -11,11 +11,15 @@ import type { BookedRun } from "./tick-book.ts";
 /** A run whose start was planned for less than this ago is merely late. @see startGraceMs of planner.ts */
 const graceMs = 60_000;
 
-/** Goes through the runs that the book has. */
-export function resumeRuns(daemon: Daemon, booked: readonly BookedRun[]): void {
+/**
+ * Goes through the runs that the book has.
+ * @param newer the jobs of which later ticks are planned anyway: `latest` is among those then
+ */
+export function resumeRuns(daemon: Daemon, booked: readonly BookedRun[], newer: ReadonlySet<string>): void {
   const overdue = new Map<string, BookedRun[]>();
   for (const run of booked) {
     if (run.state !== "due") resumeStarted(daemon, run);
+    else if (isOthers(daemon, run)) daemon.options.book.over(run.run);
     else if (!isLate(daemon, run)) daemon.enqueue(plannedFrom(run));
     else {
       const others = overdue.get(run.job);
@@ -23,7 +27,13 @@ export function resumeRuns(daemon: Daemon, booked: readonly BookedRun[]): void {
       else others.push(run);
     }
   }
-  for (const [jobName, runs] of overdue) resumeOverdue(daemon, jobName, runs);
+  for (const [jobName, runs] of overdue) resumeOverdue(daemon, jobName, runs, newer.has(jobName));
+}
+
+function isOthers(daemon: Daemon, booked: BookedRun): boolean {
+  const job = daemon.known.jobs.get(booked.job);
+  const { tick, startAtMs, isMadeUp, runId } = plannedFrom(booked);
+  return job !== undefined && daemon.passOver(job, tick, isMadeUp ? tick.atMs : startAtMs, runId);
 }
 
 function isLate({ nowMs }: Daemon, { startAtMs }: BookedRun): boolean {
@@ -58,14 +68,20 @@ function resumeStarted(daemon: Daemon, booked: BookedRun): void {
 }
 
 /** What was due too long ago: the job's `missed` decides. */
-function resumeOverdue(daemon: Daemon, jobName: string, booked: readonly BookedRun[]): void {
+function resumeOverdue(
+  daemon: Daemon,
+  jobName: string,
+  booked: readonly BookedRun[],
+  hasNewer: boolean,
+): void {
   const { book, recorder, gate } = daemon.options;
   const job = daemon.known.jobs.get(jobName);
   if (job === undefined) {
     for (const { run } of booked) book.over(run);
     return;
   }
-  const { taken, left } = chooseOverdue(job, booked, daemon.nowMs);
+  const isOutdone = hasNewer && job.missed === "latest";
+  const { taken, left } = chooseOverdue(isOutdone ? { ...job, missed: "skip" } : job, booked, daemon.nowMs);
   for (const run of taken) {
     daemon.enqueue({ ...plannedFrom(run), startAtMs: daemon.nowMs, isMadeUp: true } satisfies PlannedRun);
   }

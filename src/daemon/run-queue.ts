@@ -11,10 +11,14 @@ export interface QueuedRun {
   readonly jobName: string;
   /** Not before this instant. */
   readonly startAtMs: number;
+  /** Made up for after a stop: these are bounded where they are planned. */
+  readonly isMadeUp?: boolean;
 }
 
-/** So many runs of one job may wait for their turn; what comes on top is not taken. */
+/** So many runs of one job may wait for their turn, their time having come; what comes on top is not taken. */
 export const waitingPerJob = 100;
+/** And so many in all: a delay of a day, for a job of each second. */
+const waitingInAllPerJob = 10_000;
 
 /** Runs that wait. */
 export class RunQueue<Run extends QueuedRun> {
@@ -61,7 +65,10 @@ export class RunQueue<Run extends QueuedRun> {
   /** @returns false where too many runs of the job wait already */
   add(run: Run): boolean {
     const count = this.waitingOf(run.jobName);
-    if (count >= waitingPerJob) return false;
+    const ready = this.#ready.get(run.jobName) ?? [];
+    // What comes in one moment is never refused for itself: it was late, and all of it is due.
+    const isFull = ready.length >= waitingPerJob && ready.filter(isOrdinary).length >= waitingPerJob;
+    if (count >= waitingInAllPerJob || (isFull && isOrdinary(run))) return false;
     this.#waitingOf.set(run.jobName, count + 1);
     this.#push(run);
     return true;
@@ -70,8 +77,9 @@ export class RunQueue<Run extends QueuedRun> {
   /** The next run that may start; undefined where there is none, or enough go on. It goes on from now, until {@link done}. */
   take(nowMs: number): Run | undefined {
     for (;;) {
-      const first = this.#putOff[0]?.run;
-      if (first === undefined || first.startAtMs > nowMs) break;
+      const next = this.#putOff[0];
+      if (next === undefined || next.startAtMs > nowMs) break;
+      const first = next.run;
       this.#pop();
       const runs = this.#ready.get(first.jobName);
       if (runs === undefined) this.#ready.set(first.jobName, [first]);
@@ -112,7 +120,12 @@ export class RunQueue<Run extends QueuedRun> {
 
   /** When the next one that is put off has its time; undefined where none is. */
   get nextStartMs(): number | undefined {
-    return this.#putOff[0]?.run.startAtMs;
+    return this.#putOff[0]?.startAtMs;
+  }
+
+  /** The clock was set: what is put off stays put off by as long. @param byMs what has to be added to each start */
+  shift(byMs: number): void {
+    for (const entry of this.#putOff) entry.startAtMs += byMs;
   }
 
   #count(counts: Map<string, number>, jobName: string, by: 1 | -1): void {
@@ -123,7 +136,7 @@ export class RunQueue<Run extends QueuedRun> {
 
   #push(run: Run): void {
     const heap = this.#putOff;
-    const entry = { run, order: this.#order++ };
+    const entry = { run, startAtMs: run.startAtMs, order: this.#order++ };
     let at = heap.push(entry) - 1;
     while (at > 0) {
       const above = (at - 1) >> 1;
@@ -158,11 +171,16 @@ export class RunQueue<Run extends QueuedRun> {
 
 interface Entry<Run> {
   readonly run: Run;
+  startAtMs: number;
   /** Of runs with the same start, the one that came first goes first. */
   readonly order: number;
 }
 
+function isOrdinary({ isMadeUp }: QueuedRun): boolean {
+  return isMadeUp !== true;
+}
+
 function isBefore(one: Entry<QueuedRun>, other: Entry<QueuedRun>): boolean {
-  const byStart = one.run.startAtMs - other.run.startAtMs;
+  const byStart = one.startAtMs - other.startAtMs;
   return byStart !== 0 ? byStart < 0 : one.order < other.order;
 }

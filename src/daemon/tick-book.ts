@@ -48,6 +48,16 @@ export interface Remembered {
   readonly pauses: readonly Pause[];
 }
 
+/** What is written down together with what is due, so that neither is ever there without the other. */
+export interface BookNews {
+  /** This boot of the machine. */
+  readonly boot?: string | undefined;
+  /** Jobs that have come, changed or gone; `put` has what tells a schedule from another one. */
+  readonly known?:
+    | { readonly put: ReadonlyMap<string, string>; readonly drop: readonly string[] }
+    | undefined;
+}
+
 const busyMs = 1000;
 const schemaVersion = 1;
 const schema = `
@@ -99,13 +109,17 @@ export class TickBook {
     return this.#try((db) => readBook(db)) ?? nothing;
   }
 
-  /** Ticks were planned: they are due, and every tick up to `horizonMs` has been thought of. In one step. */
-  plan(runs: readonly BookedRun[], horizonMs: number): void {
+  /** Ticks were planned: they are due, and every tick up to `horizonMs` has been thought of; with what else is new. In one step. */
+  plan(runs: readonly BookedRun[], horizonMs: number, news: BookNews = {}): void {
+    const { boot, known } = news;
     this.#try((db) => {
-      if (runs.length === 0) return setFact(db, "horizon", horizonMs);
+      if (runs.length === 0 && boot === undefined && known === undefined)
+        return setFact(db, "horizon", horizonMs);
       db.transaction(() => {
         for (const run of runs) insert(db, run);
         setFact(db, "horizon", horizonMs);
+        if (boot !== undefined) setFact(db, "boot", boot);
+        if (known !== undefined) changeKnown(db, known);
       }).immediate();
     });
   }
@@ -127,22 +141,6 @@ export class TickBook {
   /** It is over, and recorded. */
   over(run: string): void {
     this.#try((db) => db.query("DELETE FROM runs WHERE run = ?").run(run));
-  }
-
-  /** Jobs have come, changed or gone. @param put by name, what tells a schedule from another one */
-  changeKnown(put: ReadonlyMap<string, string>, drop: Iterable<string>): void {
-    this.#try((db) => {
-      db.transaction(() => {
-        const insertKnown = db.query("INSERT OR REPLACE INTO known (job, schedule) VALUES (?, ?)");
-        for (const [job, schedule] of put) insertKnown.run(job, schedule);
-        const deleteKnown = db.query("DELETE FROM known WHERE job = ?");
-        for (const job of drop) deleteKnown.run(job);
-      }).immediate();
-    });
-  }
-
-  setBoot(boot: string): void {
-    this.#try((db) => setFact(db, "boot", boot));
   }
 
   setPauses(pauses: readonly Pause[]): void {
@@ -214,6 +212,13 @@ function openWithSchema(path: string): Database {
     db.close();
     throw error;
   }
+}
+
+function changeKnown(db: Database, { put, drop }: NonNullable<BookNews["known"]>): void {
+  const insertKnown = db.query("INSERT OR REPLACE INTO known (job, schedule) VALUES (?, ?)");
+  for (const [job, schedule] of put) insertKnown.run(job, schedule);
+  const deleteKnown = db.query("DELETE FROM known WHERE job = ?");
+  for (const job of drop) deleteKnown.run(job);
 }
 
 function setFact(db: Database, name: string, value: string | number): void {

@@ -168,7 +168,11 @@ function jobOf(
   const user = kind.user.kind === "column" ? entry.user : kind.user.name;
   const account = user === undefined ? undefined : terms.findUser?.(user);
   if (user !== undefined && terms.findUser !== undefined && account === undefined) {
-    const rule = `the user of a line must be one of this machine: got ${quoted(user)}`;
+    // Where the user was forgotten, this is the command's first word, and may be a password on its way to it.
+    const got = user.includes("=")
+      ? `${quoted(user.slice(0, user.indexOf("=")))} with a value`
+      : quoted(user);
+    const rule = `the user of a line must be one of this machine: got ${got}`;
     return new Problem("invalid", rule, {
       where,
       hint: "in a crontab that belongs to root, a user's name stands before the command",

@@ -15,12 +15,25 @@ export interface Pause {
   readonly by: string;
 }
 
-/** The pause that keeps a job from being started at an instant: of several the one that ends last; undefined for none. */
-export function pauseOf(pauses: readonly Pause[], job: string, atMs: number): Pause | undefined {
+/** The pause that a tick fell into: of several the one that ends last; undefined for none. */
+export function pauseAt(pauses: readonly Pause[], job: string, atMs: number): Pause | undefined {
+  return lastOf(
+    pauses.filter(({ sinceMs }) => atMs >= sinceMs),
+    job,
+    atMs,
+  );
+}
+
+/** The same for now: a pause that was set holds, also if the clock has been set back behind its beginning. */
+export function pauseNow(pauses: readonly Pause[], job: string, nowMs: number): Pause | undefined {
+  return lastOf(pauses, job, nowMs);
+}
+
+function lastOf(pauses: readonly Pause[], job: string, atMs: number): Pause | undefined {
   let found: Pause | undefined;
   for (const pause of pauses) {
     if (pause.job !== undefined && pause.job !== job) continue;
-    if (atMs < pause.sinceMs || atMs >= pause.untilMs) continue;
+    if (atMs >= pause.untilMs) continue;
     if (found === undefined || pause.untilMs > found.untilMs) found = pause;
   }
   return found;

@@ -25,6 +25,7 @@ function ask(request: ControlRequest): Promise<ControlAnswer> {
     daemon: bed.daemon,
     about,
     warnings: () => ["no record"],
+    clean: (text: string) => text.replaceAll("hunter2", "[redacted]"),
     reload: async () => reloaded,
   };
   return answerRequest(context, request, { name: "mona", tell: (answer) => void told.push(answer) });
@@ -68,10 +69,10 @@ describe("answerRequest()", () => {
 
   test("status: broken files, each with its sentence", async () => {
     const { daemon } = newBed({});
-    const problem = new Problem("invalid", "every must be a time", { where: "/jobs/bad:1" });
+    const problem = new Problem("invalid", "every must be a time: got hunter2", { where: "/jobs/bad:1" });
     daemon.setJobs({ ...jobsOf({}), fileCount: 1, broken: [{ path: "/jobs/bad", problems: [problem] }] });
     const { status } = await resultOf("status", { ask: "status" });
-    expect(status.broken).toEqual(["/jobs/bad:1: every must be a time"]);
+    expect(status.broken).toEqual(["/jobs/bad:1: every must be a time: got [redacted]"]);
   });
 
   test("jobs: each with its next tick and what it does now", async () => {

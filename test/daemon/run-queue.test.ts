@@ -53,13 +53,36 @@ describe("RunQueue", () => {
     expect(order.join(" ")).toBe("a0 b0 c0 a1 b1 a2 a3 a4");
   });
 
-  test(`takes no more than ${waitingPerJob} of one job, and goes on taking others`, () => {
+  test(`takes no more than ${waitingPerJob} of one job that wait for their turn, and goes on taking others`, () => {
     const queue = new RunQueue<QueuedRun>(1);
-    const taken = Array.from({ length: waitingPerJob + 1 }, (_, at) => queue.add(run(`a${at}`, "a")));
-    expect(taken.indexOf(false)).toBe(waitingPerJob);
-    expect(queue.add(run("b0", "b"))).toBe(true);
+    // What comes at one moment is taken whole, however much it is.
+    for (let at = 0; at < waitingPerJob * 2; at++) expect(queue.add(run(`a${at}`, "a"))).toBe(true);
     queue.take(0);
-    expect(queue.add(run("again", "a"))).toBe(true);
+    expect(queue.add(run("more", "a"))).toBe(false);
+    expect(queue.add({ ...run("made up for", "a"), isMadeUp: true })).toBe(true);
+    expect(queue.add(run("b0", "b"))).toBe(true);
+  });
+
+  test("runs that are made up for, or put off, take no room from the ordinary ones", () => {
+    const queue = new RunQueue<QueuedRun>(1);
+    for (let at = 0; at < waitingPerJob; at++) queue.add({ ...run(`m${at}`, "a"), isMadeUp: true });
+    for (let at = 0; at < waitingPerJob; at++) queue.add(run(`l${at}`, "a", 1000));
+    queue.take(0);
+    expect(queue.add(run("now", "a"))).toBe(true);
+  });
+
+  test("no job has more than 10,000 waiting, put off or not", () => {
+    const queue = new RunQueue<QueuedRun>(1);
+    for (let at = 0; at < 10_000; at++) queue.add(run(`l${at}`, "a", 1000));
+    expect(queue.add(run("more", "a", 1000))).toBe(false);
+  });
+
+  test("a clock that is set moves what is put off with it", () => {
+    const queue = new RunQueue<QueuedRun>(Infinity);
+    queue.add(run("a", "a", 1000));
+    queue.add(run("b", "b", 2000));
+    queue.shift(-900);
+    expect([queue.nextStartMs, takeAll(queue, 100), takeAll(queue, 1100)]).toEqual([100, "a", "b"]);
   });
 
   test("counts what goes on, by job too, and forgets what is done twice", () => {

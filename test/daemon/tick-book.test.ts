@@ -52,15 +52,17 @@ describe("TickBook", () => {
     book.starting("b");
     book.starting("c");
     book.running("c", "its mark", noonMs + 600);
-    book.setBoot("boot-1");
-    book.changeKnown(
-      new Map([
-        ["web/backup", "* * * * *"],
-        ["gone", "x"],
-      ]),
-      [],
-    );
-    book.changeKnown(new Map([["web/backup", "every 5"]]), ["gone"]);
+    book.plan([], noonMs, {
+      boot: "boot-1",
+      known: {
+        put: new Map([
+          ["web/backup", "* * * * *"],
+          ["gone", "x"],
+        ]),
+        drop: [],
+      },
+    });
+    book.plan([], noonMs, { known: { put: new Map([["web/backup", "every 5"]]), drop: ["gone"] } });
     const pause = { job: undefined, sinceMs: noonMs, untilMs: noonMs + 1, why: "disks", by: "root" };
     book.setPauses([pause, { ...pause, job: "a" }]);
     book.setPauses([{ ...pause, job: "b" }, pause]);

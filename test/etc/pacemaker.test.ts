@@ -70,7 +70,7 @@ pacemakerd -f >/run/pacemakerd.err 2>&1 &
 `)}
 see() { on $1 crm_mon -1 2>/dev/null | grep -q "$2"; }
 behind() { on $1 sed -n 's,^writer=pacemaker/\\([0-9]*\\)/[0-9]*$,\\1,p' /run/rcron.state; }
-signal() { on 1 sh -c "kill -$1 \\$(grep -lxE '$2' /proc/[0-9]*/comm | cut -d / -f 3)"; }
+signal() { on 1 sh -c "kill -$1 \\$(grep -lxE '$2' /proc/[0-9]*/comm | cut -d / -f 3) || :"; } # one that is ending already
 standby() { on $1 crm_attribute --type nodes --node host$1 --name standby --update $2; }
 `;
 

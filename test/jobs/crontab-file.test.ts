@@ -34,6 +34,14 @@ describe("parseCrontabFile()", () => {
     expect(problems).toEqual([]);
   });
 
+  test("a value that stands in the user's place is not told: it may be a password", () => {
+    const kind = { path: "tab", prefix: "tab", user: { kind: "column" } } as const;
+    const { problems } = parseCrontabFile("0 3 * * * PGPASSWORD=hunter2 pg_dump x\n", kind, terms);
+    expect(problems.map(({ message }) => message)).toEqual([
+      'tab:1: the user of a line must be one of this machine: got "PGPASSWORD" with a value',
+    ]);
+  });
+
   test("NUL is refused", () => {
     expect(read("@daily x\0\n").problems.map(({ message }) => message)).toEqual([
       "tab: a crontab must be text, without NUL",
