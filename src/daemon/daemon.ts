@@ -362,7 +362,8 @@ export class Daemon {
     if (!job.isCluster) return false;
     const { state, provenance } = this.options.gate.judge();
     const { sinceMs } = provenance;
-    if (state !== "active" || sinceMs === undefined) return false;
+    // A beginning that is still to come was told by a clock that has been set back since: it says nothing.
+    if (state !== "active" || sinceMs === undefined || sinceMs > this.nowMs) return false;
     const isNobodys = claimMs >= sinceMs - this.options.lookBackMs && job.missed !== "skip";
     if (claimMs >= sinceMs || isNobodys) return false;
     this.#skip(job, tick, runId, "passive", "this machine was not the active one then");

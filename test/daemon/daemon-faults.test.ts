@@ -56,6 +56,16 @@ describe("jobs with `cluster`", () => {
     },
   );
 
+  test("go on when the clock of the active machine is set back behind the moment in which it became active", async () => {
+    const it = newBed({ one: "every 1m\ncluster" });
+    it.gate.sinceMs = noonMs - minuteMs;
+    await it.clock.go(minuteMs);
+    it.clock.set(noonMs - 90 * minuteMs);
+    await it.clock.go(3 * minuteMs);
+    expect(it.passedOver).toEqual([]);
+    expect(it.started.length).toBeGreaterThan(2);
+  });
+
   test("a doubt that no look has seen loses no tick that is made up for", async () => {
     const it = newBed({ one: "every 1m\ncluster\nmissed all" });
     await it.clock.go(minuteMs - 300);
