@@ -93,6 +93,7 @@ export class Daemon {
     const { book, boot } = this.options;
     const memory = book.read();
     const nowMs = this.nowMs;
+    this.#lookedMs = nowMs;
     this.#known = jobs;
     this.#pauses = memory.pauses; // those that are over, too: what was missed may have been missed in them
     const isNewBoot = boot === undefined ? memory.horizonMs === undefined : boot !== memory.boot;
@@ -253,7 +254,8 @@ export class Daemon {
     this.#isDraining = true;
     this.#timer?.cancel();
     this.#gateWatch.stop();
-    this.options.book.plan([], this.planner.horizonMs);
+    // One that was ended before it began knows of no time up to which anything was planned.
+    if (this.#lookedMs > 0) this.options.book.plan([], this.planner.horizonMs);
     this.runs.leaveUnstarted(reason);
     if (this.runs.size === 0) return;
     onWaiting(this.runs.size);

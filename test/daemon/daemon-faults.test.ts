@@ -161,6 +161,19 @@ describe("a restart", () => {
     expect(ticksOf(it.started)).toEqual(["a 15:00"]);
   });
 
+  test("of a daemon that was ended before it began leaves the book as it is", async () => {
+    const texts = { a: "every 5m\nmissed all" };
+    const it = newBed(texts);
+    await it.clock.go(minuteMs);
+    it.kill();
+    await it.daemon.drain("rcrond was ended", () => {});
+    it.kill();
+    await it.clock.go(11 * minuteMs);
+    it.daemon.start(jobsOf(texts));
+    await it.clock.go(minuteMs);
+    expect(ticksOf(it.started)).toEqual(["a 12:05", "a 12:10"]);
+  });
+
   test("drain leaves runs that wait for their lock to the next daemon, and starts none of them", async () => {
     const it = newBed({ a: "every 5m" });
     // As a run with `overlap wait`: it is not started before it is let, and ends when it is stopped.
