@@ -121,11 +121,7 @@ export class ScheduledRuns implements Executor, Recorder {
     }
   }
 
-  adopt(
-    due: DueRun,
-    { mark: text }: { readonly mark: string },
-    watch: RunWatch,
-  ): Promise<RunResult> | undefined {
+  adopt(due: DueRun, text: string, watch: RunWatch): Promise<RunResult> | undefined {
     const { room, niceLevel, log } = this.#options;
     const mark = room.parseMark(text);
     if (mark === undefined || !room.isThere(mark)) return undefined;

@@ -36,7 +36,7 @@ export interface ActiveRunsOptions {
   readonly executor: Executor;
   readonly book: TickBook;
   readonly nowMs: () => number;
-  readonly onEnd: (run: PlannedRun, result: RunResult) => void;
+  readonly onEnd: (run: PlannedRun) => void;
   /** An executor has failed as none may: told, and the run is over. */
   readonly onDefect: (run: PlannedRun, error: unknown) => void;
 }
@@ -50,8 +50,8 @@ interface Entry {
   pid: number | undefined;
   /** Its job has been started, or was before this daemon. */
   hasStarted: boolean;
-  /** It is left to the next daemon. */
-  isLeft: boolean;
+  /** It was given up for the next daemon to start it. */
+  isGivenUp: boolean;
   ended: Promise<RunResult>;
 }
 
@@ -96,8 +96,7 @@ export class ActiveRuns {
     const entry = this.#enter(run, job);
     entry.hasStarted = true;
     entry.sinceMs = booked.startedAtMs ?? booked.startAtMs;
-    const left = { mark, startedAtMs: entry.sinceMs };
-    const ended = executor.adopt({ ...dueOf(run), job, verdict }, left, this.#watch(entry));
+    const ended = executor.adopt({ ...dueOf(run), job, verdict }, mark, this.#watch(entry));
     if (ended === undefined) {
       this.#entries.delete(run.runId);
       return false;
@@ -119,7 +118,7 @@ export class ActiveRuns {
   leaveUnstarted(sentence: string): void {
     for (const entry of [...this.#entries.values()]) {
       if (entry.hasStarted || entry.stopping.signal.aborted) continue;
-      entry.isLeft = true;
+      entry.isGivenUp = true;
       this.stop(entry.run.runId, sentence);
     }
   }
@@ -160,7 +159,7 @@ export class ActiveRuns {
       stopSentence: undefined,
       pid: undefined,
       hasStarted: false,
-      isLeft: false,
+      isGivenUp: false,
       ended: new Promise(() => {}),
     };
     this.#entries.set(run.runId, entry);
@@ -173,7 +172,7 @@ export class ActiveRuns {
     return {
       stop: entry.stopping.signal,
       stopSentence: () => entry.stopSentence,
-      isLeft: () => entry.isLeft && !entry.hasStarted,
+      isLeft: () => isLeft(entry),
       onStarting: () => {
         entry.hasStarted = true;
         entry.sinceMs = nowMs();
@@ -195,12 +194,17 @@ export class ActiveRuns {
     });
     entry.ended = told.then((result) => {
       this.#entries.delete(entry.run.runId);
-      if (!entry.isLeft || entry.hasStarted) book.over(entry.run.runId);
-      onEnd(entry.run, result);
+      if (!isLeft(entry)) book.over(entry.run.runId);
+      onEnd(entry.run);
       return result;
     });
     return entry.ended;
   }
+}
+
+/** Given up, and not in the moment in which it was started. */
+function isLeft({ isGivenUp, hasStarted }: Entry): boolean {
+  return isGivenUp && !hasStarted;
 }
 
 function dueOf({ runId, jobName, tick, isMadeUp, askedBy }: PlannedRun) {

@@ -13,7 +13,7 @@ import { Problem } from "../model/problem.ts";
 import type { Tick } from "../model/schedule.ts";
 import type { ScheduledJob } from "../model/scheduled-job.ts";
 import type { Verdict } from "../model/state.ts";
-import { type ActiveRun, ActiveRuns, bookedFrom, type PlannedRun } from "./active-runs.ts";
+import { ActiveRuns, bookedFrom, type PlannedRun } from "./active-runs.ts";
 import type { DaemonOptions, KnownJobs } from "./daemon-parts.ts";
 import type { RunResult } from "./executor.ts";
 import { GateWatch } from "./gate-watch.ts";
@@ -68,8 +68,7 @@ export class Daemon {
       lookBackMs,
       clock,
       log,
-      hasClusterJobs: () =>
-        this.#hasClusterJobs || [...this.runs.all].some(({ job }) => job?.isCluster === true),
+      hasClusterJobs: () => this.#hasClusterJobs,
       runs: this.runs,
       take: (plan) => this.#take(plan),
     });
@@ -350,26 +349,31 @@ export class Daemon {
   #withoutOthers(plan: Plan): Plan {
     if (!plan.planned.some(({ job }) => job.isCluster)) return plan;
     const planned = plan.planned.filter(({ isMadeUp, job, tick, delayMs }) => {
-      return !this.passOver(job, tick, tick.atMs + (isMadeUp ? 0 : delayMs), newRunId());
+      if (!this.isOthers(job, tick.atMs + (isMadeUp ? 0 : delayMs))) return true;
+      this.passOver(job, tick, newRunId());
+      return false;
     });
     return { ...plan, planned };
   }
 
   /**
    * True for a tick of a `cluster` job from before this machine became the active one: whoever was it then has run it. Of the
-   * last moments before (`look_back`), when perhaps nobody was, `missed` decides. What is passed over is recorded.
+   * last moments before (`look_back`), when perhaps nobody was, `missed` decides.
    * @param claimMs when it would have been started
    */
-  passOver(job: ScheduledJob, tick: Tick, claimMs: number, runId: string): boolean {
+  isOthers(job: ScheduledJob, claimMs: number): boolean {
     if (!job.isCluster) return false;
     const { state, provenance } = this.options.gate.judge();
     const { sinceMs } = provenance;
     // A beginning that is still to come was told by a clock that has been set back since: it says nothing.
     if (state !== "active" || sinceMs === undefined || sinceMs > this.nowMs) return false;
     const isNobodys = claimMs >= sinceMs - this.options.lookBackMs && job.missed !== "skip";
-    if (claimMs >= sinceMs || isNobodys) return false;
+    return claimMs < sinceMs && !isNobodys;
+  }
+
+  /** Records a tick that was another machine's. */
+  passOver(job: ScheduledJob, tick: Tick, runId: string): void {
     this.#skip(job, tick, runId, "passive", "this machine was not the active one then");
-    return true;
   }
 
   /** @param before by name, what is in the book @param isKept true for a job whose schedule stands there as it is */
@@ -391,5 +395,3 @@ const longestWaitMs = 5000;
 const bookAgainMs = 60_000;
 /** That there are too many at once is said once in so long. */
 const fullAgainMs = 3_600_000;
-
-export type { ActiveRun, PlannedRun };

@@ -53,13 +53,10 @@ export interface Executor {
   run(due: DueRun, watch: RunWatch): Promise<RunResult>;
   /**
    * Goes on with a run that another daemon has started and left.
+   * @param mark of its process, as `onLaunched` has told it
    * @returns undefined where its process is gone
    */
-  adopt(
-    due: DueRun,
-    left: { readonly mark: string; readonly startedAtMs: number },
-    watch: RunWatch,
-  ): Promise<RunResult> | undefined;
+  adopt(due: DueRun, mark: string, watch: RunWatch): Promise<RunResult> | undefined;
   /** Looks for the process of a run that was about to be started. @returns its mark */
   find(runId: string): string | undefined;
 }

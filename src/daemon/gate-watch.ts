@@ -45,9 +45,6 @@ export class GateWatch {
   }
 
   start(): void {
-    // Runs of an earlier daemon were begun by an active machine: if it is that no longer, it has lost it meanwhile.
-    const hasRuns = [...this.#options.runs.all].some(({ job }) => job?.isCluster === true);
-    if (this.#state === undefined && hasRuns) this.#state = "active";
     this.look();
     this.#timer = this.#options.clock.after(pollMs, () => this.start());
   }
@@ -67,7 +64,7 @@ export class GateWatch {
   /** Asks the gate now. */
   look(): void {
     const { gate, clock, hasClusterJobs } = this.#options;
-    if (!hasClusterJobs()) {
+    if (!hasClusterJobs() && this.#clusterRuns.length === 0) {
       this.#state = undefined;
       this.#stoodBy.clear();
       return;
@@ -84,7 +81,9 @@ export class GateWatch {
     }
     if (!verdict.isDefault) this.#doubtSinceMs = undefined;
     else this.#doubtSinceMs ??= nowMs;
-    if (this.#state === "active") this.#leaveActive(verdict);
+    // Runs that go on were begun by an active machine: if it is that no longer, it has lost it meanwhile.
+    const wasActive = this.#state === "active" || (this.#state === undefined && this.#clusterRuns.length > 0);
+    if (wasActive) this.#leaveActive(verdict);
     else this.#state = "passive";
     this.#forgetOld(nowMs);
   }
@@ -97,9 +96,11 @@ export class GateWatch {
     this.#state = "passive";
     log("info", `no longer active: ${verdict.sentence}`);
     if (!gate.endsJobs) return;
-    for (const { run, job } of [...runs.all]) {
-      if (job?.isCluster === true) runs.stop(run.runId, `no longer active: ${verdict.sentence}`);
-    }
+    for (const { run } of this.#clusterRuns) runs.stop(run.runId, `no longer active: ${verdict.sentence}`);
+  }
+
+  get #clusterRuns(): readonly ActiveRun[] {
+    return [...this.#options.runs.all].filter(({ job }) => job?.isCluster === true);
   }
 
   #becomeActive(verdict: Verdict, nowMs: number): void {
@@ -114,8 +115,9 @@ export class GateWatch {
       for (const tick of taken) planned.push({ job, tick, isMadeUp: true, delayMs: 0 });
     }
     this.#stoodBy.clear();
-    if (planned.length > 0) log("info", `${planned.length} ticks that perhaps nobody ran are made up for`);
-    if (planned.length > 0) take({ planned, dropped: [] });
+    if (planned.length === 0) return;
+    log("info", `${planned.length} ticks that perhaps nobody ran are made up for`);
+    take({ planned, dropped: [] });
   }
 
   /** What can't be in question any more. */

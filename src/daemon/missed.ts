@@ -18,7 +18,7 @@ export interface MissedLimits {
 }
 
 /** So many ticks of one job are made up for at most. */
-const madeUpPerJob = 100;
+export const madeUpPerJob = 100;
 /** Of all jobs together, though each has one. */
 const madeUpAtOnce = 100_000;
 const countedPerJob = 1000;

@@ -4,9 +4,7 @@
  */
 import type { Tick } from "../model/schedule.ts";
 import type { ScheduledJob } from "../model/scheduled-job.ts";
-
-/** So many of one job are made up for at most, the latest. */
-const madeUpPerJob = 100;
+import { madeUpPerJob } from "./missed.ts";
 
 /** Which of a job's ticks are made up for. */
 export interface OverdueChoice<Known extends Tick> {

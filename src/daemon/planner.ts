@@ -45,7 +45,7 @@ export interface PlannerMemory {
 }
 
 /** After a start, a tick that is less old than this is merely late. A restart takes less. */
-const startGraceMs = 60_000;
+export const startGraceMs = 60_000;
 /** Two looks further apart than this have something between them that nobody looked at. Cron's own limit. */
 const jumpMs = 5 * 60_000;
 /** A clock that goes back by this is corrected: what it showed before counts for nothing. Cron's own limit. */

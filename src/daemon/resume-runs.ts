@@ -2,14 +2,12 @@
  * A daemon begins where another one was ended: what that one had started is found again, and what it had not is started
  * or told.
  */
-import { type PlannedRun, plannedFrom } from "./active-runs.ts";
+import { plannedFrom } from "./active-runs.ts";
 import type { Daemon } from "./daemon.ts";
 import { chooseOverdue } from "./overdue-ticks.ts";
+import { startGraceMs } from "./planner.ts";
 import { overdueSentence } from "./sentences.ts";
 import type { BookedRun } from "./tick-book.ts";
-
-/** A run whose start was planned for less than this ago is merely late. @see startGraceMs of planner.ts */
-const graceMs = 60_000;
 
 /**
  * Goes through the runs that the book has.
@@ -19,8 +17,8 @@ export function resumeRuns(daemon: Daemon, booked: readonly BookedRun[], newer: 
   const overdue = new Map<string, BookedRun[]>();
   for (const run of booked) {
     if (run.state !== "due") resumeStarted(daemon, run);
-    else if (isOthers(daemon, run)) daemon.options.book.over(run.run);
-    else if (!isLate(daemon, run)) daemon.enqueue(plannedFrom(run));
+    else if (passOver(daemon, run)) daemon.options.book.over(run.run);
+    else if (daemon.nowMs - run.startAtMs <= startGraceMs) daemon.enqueue(plannedFrom(run));
     else {
       const others = overdue.get(run.job);
       if (others === undefined) overdue.set(run.job, [run]);
@@ -30,14 +28,13 @@ export function resumeRuns(daemon: Daemon, booked: readonly BookedRun[], newer: 
   for (const [jobName, runs] of overdue) resumeOverdue(daemon, jobName, runs, newer.has(jobName));
 }
 
-function isOthers(daemon: Daemon, booked: BookedRun): boolean {
+/** True where it was the other machine's, which is recorded. */
+function passOver(daemon: Daemon, booked: BookedRun): boolean {
   const job = daemon.known.jobs.get(booked.job);
-  const { tick, startAtMs, isMadeUp, runId } = plannedFrom(booked);
-  return job !== undefined && daemon.passOver(job, tick, isMadeUp ? tick.atMs : startAtMs, runId);
-}
-
-function isLate({ nowMs }: Daemon, { startAtMs }: BookedRun): boolean {
-  return nowMs - startAtMs > graceMs;
+  const { run, atMs, startAtMs, isMadeUp } = booked;
+  if (job === undefined || !daemon.isOthers(job, isMadeUp ? atMs : startAtMs)) return false;
+  daemon.passOver(job, booked, run);
+  return true;
 }
 
 /**
@@ -47,9 +44,8 @@ function isLate({ nowMs }: Daemon, { startAtMs }: BookedRun): boolean {
 function resumeStarted(daemon: Daemon, booked: BookedRun): void {
   const { book, log, gate, recorder } = daemon.options;
   const job = daemon.known.jobs.get(booked.job);
-  const run = plannedFrom(booked);
   if (daemon.runs.adopt(booked, job, job === undefined ? gate.always : daemon.verdictFor(job))) {
-    daemon.queue.goesOn(run);
+    daemon.queue.goesOn(plannedFrom(booked));
     return;
   }
   log("warning", `${booked.job}: the run ${booked.run} was interrupted: rcrond was killed while it went on`);
@@ -83,7 +79,7 @@ function resumeOverdue(
   const isOutdone = hasNewer && job.missed === "latest";
   const { taken, left } = chooseOverdue(isOutdone ? { ...job, missed: "skip" } : job, booked, daemon.nowMs);
   for (const run of taken) {
-    daemon.enqueue({ ...plannedFrom(run), startAtMs: daemon.nowMs, isMadeUp: true } satisfies PlannedRun);
+    daemon.enqueue({ ...plannedFrom(run), startAtMs: daemon.nowMs, isMadeUp: true });
   }
   for (const { tick, why } of left) {
     const sentence = overdueSentence(tick.atMs, why);

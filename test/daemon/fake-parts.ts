@@ -111,7 +111,7 @@ export class FakeExecutor implements Executor {
     return this.#begin(due, watch);
   }
 
-  adopt(due: DueRun, { mark }: { readonly mark: string }, watch: RunWatch): Promise<RunResult> | undefined {
+  adopt(due: DueRun, mark: string, watch: RunWatch): Promise<RunResult> | undefined {
     if (!this.alive.has(mark)) return undefined;
     watch.onLaunched(mark, 4711);
     return this.#begin(due, watch);
