@@ -1,7 +1,7 @@
 /**
  * Whose jobs, and in whose time: what the options of `rcrond` name, with the defaults of what they leave open.
  */
-import { loadConf, readJobSections } from "../gate/gate.ts";
+import { type LoadedConf, loadConf, readJobSections } from "../gate/gate.ts";
 import { defaultMailTo, defaultTree, JobTree, machineUsers, type TreeOptions } from "../jobs/jobs.ts";
 import type { NextFacts } from "../model/control-message.ts";
 import { nearestWord } from "../model/nearest-word.ts";
@@ -29,6 +29,8 @@ export interface NamedPlaces {
 export interface JobSource {
   readonly options: TreeOptions;
   readonly zone: Zone;
+  /** The configuration that they were read with. */
+  readonly loaded: LoadedConf;
 }
 
 /** @returns the Problem for which they can't be read: a wrong value, a configuration that is broken */
@@ -49,6 +51,7 @@ export async function findJobs(named: NamedPlaces): Promise<JobSource | Problem>
   const absolute = (path: string) => process.getBuiltinModule("node:path").resolve(path);
   return {
     zone,
+    loaded,
     options: {
       places: { tree: tree && absolute(tree), crontabs: crontabs.map(absolute) },
       terms: { hostName: readHostName(), mailTo, sections, findUser: machineUsers() },

@@ -4,9 +4,9 @@
  * SIGHUP reads configuration and jobs again. SIGTERM or SIGINT ends it: nothing is started any more, what goes on is waited for
  * (`stop_timeout`) and then ended; the second one ends it at once.
  */
-import { answerRequest, brokenInWords, Daemon, type KnownJobs, TickBook } from "../daemon/daemon.ts";
+import { answerRequest, brokenInWords, Daemon, TickBook } from "../daemon/daemon.ts";
 import { loadHosting } from "../execute/execute.ts";
-import { type DaemonConf, type LoadedConf, loadConf, readDaemonConf } from "../gate/gate.ts";
+import { type DaemonConf, type LoadedConf, readDaemonConf } from "../gate/gate.ts";
 import { historyFolder } from "../history/history.ts";
 import { type BrokenFile, type JobChange, type JobSet, type JobWatch, watchJobs } from "../jobs/jobs.ts";
 import { printable } from "../model/printable.ts";
@@ -41,8 +41,7 @@ const namedJobs = 5;
  * @returns the exit status 0, also where another one is at work already; or the Problem for which it can't begin
  */
 export async function runDaemon(named: NamedPlaces, source: JobSource): Promise<number | Problem> {
-  const loaded = loadConf(named.conf);
-  if (loaded instanceof Problem) return loaded;
+  const { loaded } = source;
   const daemonConf = await readDaemonConf(loaded);
   if (daemonConf instanceof Problem) return daemonConf;
   const stateFolder = daemonConf.stateFolder ?? usualStateFolder();
@@ -98,7 +97,10 @@ class Scheduler {
   readonly #log: DaemonLog;
   readonly #manager: ServiceManager;
   readonly #sinceMs = Date.now();
-  readonly #troubles = new Set<string>();
+  /** What is broken now, and has been told. */
+  #troubles: ReadonlySet<string> = new Set();
+  /** What was told besides. */
+  readonly #told = new Set<string>();
   readonly #end = Promise.withResolvers<string>();
   #daemon: Daemon | undefined;
   #isEnding = false;
@@ -161,7 +163,7 @@ class Scheduler {
     this.#tellBroken(watch.set.broken);
     for (const warning of watch.set.warnings) this.#log.warn(warning.message);
     // Ended while it was reading: nothing is begun that would have to be ended at once.
-    if (!this.#isEnding) daemon.start(known(watch.set));
+    if (!this.#isEnding) daemon.start(watch.set);
     const control = this.#listen(daemon, book, runs);
     const beat = this.#startWatchdog();
     const lockWatch = this.#configured.lock.watch((sentence) => this.#log.warn(sentence));
@@ -236,12 +238,11 @@ class Scheduler {
   }
 
   async #readAnew(watch: JobWatch): Promise<JobChange | undefined | Problem> {
-    const loaded = loadConf(this.#named.conf);
-    if (loaded instanceof Problem) return loaded;
-    const daemonConf = await readDaemonConf(loaded);
-    if (daemonConf instanceof Problem) return daemonConf;
     const source = await findJobs(this.#named);
     if (source instanceof Problem) return source;
+    const { loaded } = source;
+    const daemonConf = await readDaemonConf(loaded);
+    if (daemonConf instanceof Problem) return daemonConf;
     for (const warning of loaded.warnings) this.#log.warn(warning);
     this.#configured.loaded = loaded;
     this.#log.change(loaded.conf, daemonConf.log);
@@ -255,7 +256,7 @@ class Scheduler {
 
   #takeUp(change: JobChange): void {
     const { added, changed, removed, set } = change;
-    this.#daemon?.setJobs(known(set));
+    this.#daemon?.setJobs(set);
     this.#tidyUp();
     const parts = [
       ["added", added],
@@ -290,13 +291,8 @@ class Scheduler {
         if (!this.#troubles.has(problem.message)) this.#log.problem(problem);
       }
     }
-    for (const trouble of [...this.#troubles]) {
-      if (!now.has(trouble)) this.#troubles.delete(trouble);
-    }
-    for (const trouble of now) this.#troubles.add(trouble);
+    this.#troubles = now;
   }
-
-  readonly #told = new Set<string>();
 
   #tellOnce(sentence: string): void {
     if (this.#told.has(sentence)) return;
@@ -317,6 +313,7 @@ class Scheduler {
     if (daemonConf.socketGroup !== undefined && typeof group !== "object") {
       this.#log.warn(`socket_group must be a group of this machine: got ${daemonConf.socketGroup}`);
     }
+    const clean = (text: string) => this.#log.clean(text);
     const context = {
       daemon,
       about: {
@@ -330,13 +327,11 @@ class Scheduler {
         [book.trouble, this.#configured.lock.trouble, runs.trouble, this.#log.trouble].filter(
           (each) => each !== undefined,
         ),
-      clean: (text: string) => this.#log.clean(text),
+      clean,
       reload: async () => {
         const change = await this.#reload();
         if (change instanceof Problem) return change;
-        const broken = brokenInWords(change?.broken ?? this.#watch?.set.broken ?? [], (text) =>
-          this.#log.clean(text),
-        );
+        const broken = brokenInWords(change?.broken ?? this.#watch?.set.broken ?? [], clean);
         const count = (jobs: readonly unknown[] | undefined) => jobs?.length ?? 0;
         return {
           kind: "reload" as const,
@@ -372,10 +367,6 @@ class Scheduler {
     const trouble = broken.length === 0 ? "" : `, ${broken.length} broken`;
     return `${jobs.size} ${jobs.size === 1 ? "job" : "jobs"} in ${fileCount} ${fileCount === 1 ? "file" : "files"}${trouble}`;
   }
-}
-
-function known({ jobs, fileCount, broken }: JobSet): KnownJobs {
-  return { jobs, fileCount, broken };
 }
 
 function names(jobs: readonly { readonly name: string }[]): string {

@@ -15,7 +15,13 @@ import { redactor } from "../model/redact.ts";
 import type { Rules } from "../model/rules.ts";
 import type { EndEvent } from "../model/run-event.ts";
 import { signalName } from "../model/signal-name.ts";
-import { announceEnd, announceStart, sendWhatIsDue } from "../notify/notify.ts";
+import {
+  announceEnd,
+  announceStart,
+  isAnyoneTold,
+  type NotifySettings,
+  sendWhatIsDue,
+} from "../notify/notify.ts";
 import { readHostName } from "../system/host-name.ts";
 import { readInheritance } from "../system/process.ts";
 import { type GatedRun, ignore, type NamedRun } from "./gated-run.ts";
@@ -28,7 +34,7 @@ import { say, sayWarnings } from "./terminal.ts";
 import { type LossWatch, watchForLoss } from "./watch-state.ts";
 
 /** The exit status after a timeout, as timeout(1) has it. */
-export const timedOutStatus = 124;
+const timedOutStatus = 124;
 
 /**
  * Runs the job under its rules, and waits for its end.
@@ -125,7 +131,12 @@ export async function runSupervised(gated: GatedRun, rules: Rules): Promise<numb
   )) {
     warn(warning);
   }
-  return supervised.cause === "timeout" && !rules.preserveStatus ? timedOutStatus : exitStatusOf(outcome);
+  return exitStatusOfRun(supervised, rules);
+}
+
+/** What the prefix ends with, and who looks on at a scheduled run is told. */
+export function exitStatusOfRun({ cause, outcome }: RunEnd, { preserveStatus }: Rules): number {
+  return cause === "timeout" && !preserveStatus ? timedOutStatus : exitStatusOf(outcome);
 }
 
 /** The run did not happen: log and record have why. */
@@ -156,16 +167,22 @@ function skip(
     logLine(skipLine(context, "signal", sentence));
     return 128 + skipped.signal;
   }
-  // A condition's last line may be anything.
-  const sentence = redactor(conf.redact)(skipped.sentence);
-  recordEvent(gated, {
-    ...common,
-    why: skipped.kind,
-    sentence,
-    ...(skipped.kind === "overlap" && { holder: skipped.holder }),
-  });
-  logLine(skipLine(context, skipped.kind, sentence));
+  const facts = skipFacts(skipped, conf);
+  recordEvent(gated, { ...common, ...facts });
+  logLine(skipLine(context, facts.why, facts.sentence));
   return rules.skipExit;
+}
+
+/** What the record has of a run that its own rules kept from being started. */
+export function skipFacts(
+  skipped: Extract<Supervised, { kind: "overlap" | "condition" }>,
+  { redact }: Pick<Conf, "redact">,
+) {
+  return {
+    why: skipped.kind,
+    sentence: redactor(redact)(skipped.sentence), // a condition's last line may be anything
+    ...(skipped.kind === "overlap" && { holder: skipped.holder }),
+  };
 }
 
 /** What the person must hear on standard error, which cron mails. */
@@ -232,9 +249,9 @@ async function notify(
   end: EndEvent,
   kept: Kept | undefined,
 ): Promise<string[]> {
-  const isWanted = rules.pingUrl !== undefined || rules.outputs.some(({ sink }) => sink.kind === "mail");
   const { conf, run } = gated;
-  if (!isWanted) return sendWhatIsDue({ folder: recordFolder(gated), confPath: run.confPath });
+  const folder = recordFolder(gated);
+  if (!isAnyoneTold(rules)) return sendWhatIsDue({ folder, confPath: run.confPath });
   const { LOGNAME, USER } = process.env;
   return announceEnd(
     {
@@ -254,13 +271,19 @@ async function notify(
       }),
       rules,
     },
-    {
-      folder: recordFolder(gated),
-      confPath: run.confPath,
-      mailThrough: conf.mailThrough,
-      mailFrom: conf.mailFrom,
-      mailPasswordFile: conf.mailPasswordFile,
-      redact: redactor(conf.redact),
-    },
+    notifySettings(conf, folder, run.confPath),
   );
+}
+
+/**
+ * How others are told of a run's end, as the configuration says it.
+ * @param folder of the record; undefined: none is kept
+ * @param confPath undefined: the default one
+ */
+export function notifySettings(
+  { mailThrough, mailFrom, mailPasswordFile, redact }: Conf,
+  folder: string | undefined,
+  confPath: string | undefined,
+): NotifySettings {
+  return { folder, confPath, mailThrough, mailFrom, mailPasswordFile, redact: redactor(redact) };
 }

@@ -8,19 +8,25 @@ import type { Conf } from "../gate/gate.ts";
 import { appendEvent, loadSentences } from "../history/history.ts";
 import { type Assignment, argvOf, type Command, type Job } from "../model/job.ts";
 import { endLine, ignoreLine, type LineContext, retryLine, skipLine, startLine } from "../model/log-line.ts";
-import { exitStatusOf } from "../model/outcome.ts";
 import { printable } from "../model/printable.ts";
 import { Problem } from "../model/problem.ts";
 import { redactor } from "../model/redact.ts";
 import { noRules, type Rules } from "../model/rules.ts";
 import type { EndEvent, EventContext, RunEvent } from "../model/run-event.ts";
 import type { Verdict } from "../model/state.ts";
-import { announceEnd, announceStart, sendWhatIsDue } from "../notify/notify.ts";
+import { announceEnd, announceStart, isAnyoneTold, sendWhatIsDue } from "../notify/notify.ts";
 import type { DaemonLog } from "./daemon-log.ts";
 import { shownCommand } from "./named-run.ts";
 import { environmentFor } from "./run-environment.ts";
 import { watcher } from "./run-events.ts";
-import { homeOf, lockFolder, supervisedEnd, timedOutStatus } from "./run-supervised.ts";
+import {
+  exitStatusOfRun,
+  homeOf,
+  lockFolder,
+  notifySettings,
+  skipFacts,
+  supervisedEnd,
+} from "./run-supervised.ts";
 import { ownFailure } from "./terminal.ts";
 
 /** What all runs have in common; the configuration may be exchanged while they go on. */
@@ -236,17 +242,16 @@ export class ScheduledRuns implements Executor, Recorder {
     const { log } = this.#options;
     const end = supervisedEnd(conf, due.runId, supervised);
     this.#record(end);
-    const { outcome, durationMs, cause } = supervised;
+    const { outcome, durationMs } = supervised;
     log.info(endLine(context, { outcome, durationMs, state: due.verdict.state, supervised }));
     if (supervised.survivors > 0) {
       log.warn(`${due.jobName}: ${supervised.survivors} of its processes could not be ended`);
     }
     for (const warning of await this.#tellOthers(known, end, supervised, startedAtMs ?? end.at - end.ms))
       log.warn(warning);
-    const isTimeout = cause === "timeout" && !rules.preserveStatus;
     return {
       isOk: supervised.isOk,
-      exitStatus: isTimeout ? timedOutStatus : exitStatusOf(outcome),
+      exitStatus: exitStatusOfRun(supervised, rules),
       sentence: (await loadSentences()).inShort({ ...end, state: end.ok ? "succeeded" : "failed" }),
     };
   }
@@ -280,15 +285,10 @@ export class ScheduledRuns implements Executor, Recorder {
       return { isOk: true, exitStatus: rules.skipExit, sentence: `not run: ${skipped.verdict.sentence}` };
     }
     if (skipped.kind === "overlap" || skipped.kind === "condition") {
-      const sentence = redactor(conf.redact)(skipped.sentence); // a condition's last line may be anything
-      log.info(skipLine(context, skipped.kind, sentence));
-      this.#record({
-        ...common,
-        why: skipped.kind,
-        sentence,
-        ...(skipped.kind === "overlap" && { holder: skipped.holder }),
-      });
-      return { isOk: true, exitStatus: rules.skipExit, sentence: `skipped: ${sentence}` };
+      const facts = skipFacts(skipped, conf);
+      log.info(skipLine(context, facts.why, facts.sentence));
+      this.#record({ ...common, ...facts });
+      return { isOk: true, exitStatus: rules.skipExit, sentence: `skipped: ${facts.sentence}` };
     }
     const sentence =
       skipped.kind === "refused"
@@ -307,8 +307,7 @@ export class ScheduledRuns implements Executor, Recorder {
   ): Promise<string[]> {
     const { confPath, hostName, environment } = this.#options;
     const folder = this.#options.recordFolder();
-    const isWanted = rules.pingUrl !== undefined || rules.outputs.some(({ sink }) => sink.kind === "mail");
-    if (!isWanted) {
+    if (!isAnyoneTold(rules)) {
       const nowMs = performance.now();
       if (nowMs - this.#dueLookMs < betweenDueLooksMs) return [];
       this.#dueLookMs = nowMs;
@@ -332,14 +331,7 @@ export class ScheduledRuns implements Executor, Recorder {
         environment: shown.map(({ name, value }) => [name, value] as const),
         rules,
       },
-      {
-        folder,
-        confPath,
-        mailThrough: conf.mailThrough,
-        mailFrom: conf.mailFrom,
-        mailPasswordFile: conf.mailPasswordFile,
-        redact: redactor(conf.redact),
-      },
+      notifySettings(conf, folder, confPath),
     );
   }
 

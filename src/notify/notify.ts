@@ -43,6 +43,11 @@ export function announceStart(url: string, runId: string): StartPing {
   return { cancel: () => cancelled.abort() };
 }
 
+/** True where the rules name somebody who is told of a run's end. */
+export function isAnyoneTold({ pingUrl, outputs }: RunReport["rules"]): boolean {
+  return pingUrl !== undefined || outputs.some(({ sink }) => sink.kind === "mail");
+}
+
 /**
  * Tells of a run's end whoever wants to know, and starts a sender if anything in the outbox is due. Never throws.
  * @returns warnings, each a sentence: what can't be sent, or not be kept for later
@@ -52,9 +57,8 @@ export async function announceEnd(
   settings: NotifySettings,
   options: AnnounceOptions = {},
 ): Promise<string[]> {
-  const { outputs, pingUrl } = report.rules;
   try {
-    if (pingUrl !== undefined || outputs.some(({ sink }) => sink.kind === "mail")) {
+    if (isAnyoneTold(report.rules)) {
       return await (await import("./announce.ts")).announce(report, settings, options);
     }
     return await sendWhatIsDue(settings, options);
