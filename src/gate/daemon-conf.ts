@@ -10,15 +10,11 @@ import { nearestWord } from "../model/nearest-word.ts";
 import { isAbsolutePath } from "../model/output-rule.ts";
 import { quoted } from "../model/printable.ts";
 import { Problem } from "../model/problem.ts";
-import {
-  isDaemonHeader,
-  nextHeader,
-  type Place,
-  readSettings,
-  type SectionText,
-  type Setting,
-} from "../model/setting-lines.ts";
-import { type Conf, confDefaults, nodeKeys, sectionKeys } from "./conf.ts";
+import { isDaemonHeader, readSettings, type SectionText, type Setting } from "../model/setting-lines.ts";
+import { fitsSocket, socketPathLimit } from "../system/unix-address.ts";
+import type { Conf } from "./conf.ts";
+import { eachSection } from "./each-section.ts";
+import { isWord, strayKey } from "./section-keys.ts";
 
 /** What rcrond goes by, each value proven. */
 export interface DaemonConf {
@@ -60,8 +56,6 @@ export const daemonDefaults = {
 export type DaemonKey = keyof typeof daemonDefaults;
 
 const concurrencyLimit = 100_000;
-/** What fits into a struct sockaddr_un, in bytes, without the NUL at its end. */
-const socketPathLimit = 107;
 /** No login or group name has a blank, a colon or a comma in it; some have a domain. */
 const accountName = /^[^\s:,\p{Cc}]{1,256}$/u;
 
@@ -83,7 +77,10 @@ export function proveDaemonConf(
   const lines: Partial<Record<DaemonKey, number>> = {};
   for (const { written, key: word, value, line } of settings) {
     const where = `${path}:${line}`;
-    if (!isDaemonKey(word)) return unknownKey(written, word, where);
+    if (!isDaemonKey(word)) {
+      const rule = "a key of [daemon] must be one of rcrond's own";
+      return strayKey(rule, { written, key: word }, Object.keys(daemonDefaults), where);
+    }
     if (lines[word] !== undefined) {
       const rule = `${word} must be set once: it is set on line ${lines[word]} already`;
       return new Problem("invalid", rule, { where, hint: "keep one of the two lines" });
@@ -97,44 +94,22 @@ export function proveDaemonConf(
 /** The lines of the one `[daemon]` there may be; other sections are left to who reads them. */
 function daemonSettings(all: SectionText | undefined, path: string): readonly Setting[] | Problem {
   let found: { line: number; settings: readonly Setting[] } | undefined;
-  let header: Place | undefined = all && { at: 0, line: all.fromLine };
-  while (all !== undefined && header !== undefined) {
-    const { at, line }: Place = header;
-    const lineEnd = all.text.indexOf("\n", at);
-    const end = lineEnd < 0 ? all.text.length : lineEnd;
-    const body = { at: end + 1, line: line + 1 };
-    if (isDaemonHeader(all.text.slice(at, end).trim())) {
-      if (found !== undefined) {
-        const rule = `[daemon] must stand once: it begins on line ${found.line} already`;
-        const hint = "put the lines of the two together";
-        return new Problem("invalid", rule, { where: `${path}:${line}`, hint });
-      }
-      const read = readSettings(all.text, path, body);
-      if (read instanceof Problem) return read;
-      found = { line, settings: read.settings };
+  for (const { header, line, body } of eachSection(all)) {
+    if (!isDaemonHeader(header)) continue;
+    if (found !== undefined) {
+      const rule = `[daemon] must stand once: it begins on line ${found.line} already`;
+      const hint = "put the lines of the two together";
+      return new Problem("invalid", rule, { where: `${path}:${line}`, hint });
     }
-    header = nextHeader(all.text, body);
+    const read = readSettings(all?.text ?? "", path, body);
+    if (read instanceof Problem) return read;
+    found = { line, settings: read.settings };
   }
   return found?.settings ?? [];
 }
 
 function isDaemonKey(word: string): word is DaemonKey {
   return Object.hasOwn(daemonDefaults, word);
-}
-
-function unknownKey(written: string, key: string, where: string): Problem {
-  const rule = `a key of [daemon] must be one of rcrond's own: got ${quoted(written)}`;
-  const near = nearestWord(key, Object.keys(daemonDefaults));
-  const hint = ` ${sectionKeys} `.includes(` ${key} `)
-    ? "it is a rule for jobs, and stands below [job] or [job NAME]"
-    : ` ${nodeKeys} `.includes(` ${key} `)
-      ? "it is for a node, and stands below [node NAME]"
-      : Object.hasOwn(confDefaults, key)
-        ? "it stands at the top level, above all sections"
-        : near === undefined
-          ? `the keys are ${Object.keys(daemonDefaults).join(", ")}`
-          : `did you mean ${near}?`;
-  return new Problem("invalid", rule, { where, hint });
 }
 
 function prove(texts: Texts, lines: Lines, path: string): DaemonConf | Problem {
@@ -153,7 +128,7 @@ function prove(texts: Texts, lines: Lines, path: string): DaemonConf | Problem {
   if (lookBackMs === undefined) return refuse("look_back", `${durationRule}, or none`);
 
   const socket = orUndefined(texts.socket);
-  if (socket !== undefined && (!isFilePath(socket) || byteLength(socket) > socketPathLimit)) {
+  if (socket !== undefined && (!isFilePath(socket) || !fitsSocket(socket))) {
     return refuse("socket", `a socket's absolute path of at most ${socketPathLimit} bytes, or auto`);
   }
   const socketOwner = orUndefined(texts.socket_owner);
@@ -191,19 +166,10 @@ function parseCount(text: string): number {
   return count <= concurrencyLimit ? count : 0;
 }
 
-/** Fixed words may be written in any case. */
-function isWord(text: string, word: string): boolean {
-  return text.toLowerCase() === word;
-}
-
 function orUndefined(text: string): string | undefined {
   return isWord(text, "auto") ? undefined : text;
 }
 
 function isFilePath(text: string): boolean {
   return isAbsolutePath(text) && !text.endsWith("/");
-}
-
-function byteLength(text: string): number {
-  return new TextEncoder().encode(text).length;
 }

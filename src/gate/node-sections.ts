@@ -5,6 +5,7 @@
  * What is mistyped here is a Problem and never a warning, as in the other sections: a job must not be sent to a host as another user
  * because somebody wrote `usr`.
  */
+
 import { nearestWord } from "../model/nearest-word.ts";
 import {
   type Connection,
@@ -21,8 +22,10 @@ import {
 import { isAbsolutePath } from "../model/output-rule.ts";
 import { quoted } from "../model/printable.ts";
 import { Problem } from "../model/problem.ts";
-import { isNodeHeader, nextHeader, type Place, readSettings, type Setting } from "../model/setting-lines.ts";
-import { type Conf, confDefaults, daemonKeys, sectionKeys } from "./conf.ts";
+import { isNodeHeader, readSettings, type Setting } from "../model/setting-lines.ts";
+import type { Conf } from "./conf.ts";
+import { eachSection } from "./each-section.ts";
+import { isWord, strayKey } from "./section-keys.ts";
 
 /** Every key of `[node NAME]` with what it stands for when it is not set. */
 export const nodeDefaults = {
@@ -57,31 +60,23 @@ export function proveNodeSections(
 ): readonly Node[] | Problem {
   const all = daemon ?? sections;
   const nodes = new Map<string, Node>();
-  let header: Place | undefined = all && { at: 0, line: all.fromLine };
-  while (all !== undefined && header !== undefined) {
-    const { at, line }: Place = header;
-    const lineEnd = all.text.indexOf("\n", at);
-    const end = lineEnd < 0 ? all.text.length : lineEnd;
-    const body = { at: end + 1, line: line + 1 };
-    const written = all.text.slice(at, end).trim();
-    if (isNodeHeader(written)) {
-      const where = `${path}:${line}`;
-      const name = parseHeader(written, where);
-      if (name instanceof Problem) return name;
-      const before = nodes.get(name);
-      if (before !== undefined) {
-        const rule = `[node ${name}] must stand once: it begins on line ${before.source.line} already`;
-        return new Problem("invalid", rule, { where, hint: "put the lines of the two together" });
-      }
-      if (nodes.size === mostNodes)
-        return new Problem("invalid", `there must be at most ${mostNodes} nodes`, { where });
-      const read = readSettings(all.text, path, body);
-      if (read instanceof Problem) return read;
-      const node = nodeOf(name, { path, line }, read.settings);
-      if (node instanceof Problem) return node;
-      nodes.set(name, node);
+  for (const { header, line, body } of eachSection(all)) {
+    if (!isNodeHeader(header)) continue;
+    const where = `${path}:${line}`;
+    const name = parseHeader(header, where);
+    if (name instanceof Problem) return name;
+    const before = nodes.get(name);
+    if (before !== undefined) {
+      const rule = `[node ${name}] must stand once: it begins on line ${before.source.line} already`;
+      return new Problem("invalid", rule, { where, hint: "put the lines of the two together" });
     }
-    header = nextHeader(all.text, body);
+    if (nodes.size === mostNodes)
+      return new Problem("invalid", `there must be at most ${mostNodes} nodes`, { where });
+    const read = readSettings(all?.text ?? "", path, body);
+    if (read instanceof Problem) return read;
+    const node = nodeOf(name, { path, line }, read.settings);
+    if (node instanceof Problem) return node;
+    nodes.set(name, node);
   }
   return [...nodes.values()];
 }
@@ -106,7 +101,8 @@ function nodeOf(name: string, source: Node["source"], settings: readonly Setting
   for (const setting of settings) {
     const { written, key, line } = setting;
     const where = `${source.path}:${line}`;
-    if (!isNodeKey(key)) return unknownKey(written, key, where);
+    if (!isNodeKey(key))
+      return strayKey("a key of [node NAME] must be a node's", { written, key }, keys, where);
     const before = given.get(key);
     if (before !== undefined) {
       const rule = `${key} must be set once in a section: it is set on line ${before.line} already`;
@@ -228,21 +224,6 @@ function wordsOf(text: string): readonly string[] | undefined {
   return words;
 }
 
-function unknownKey(written: string, key: string, where: string): Problem {
-  const rule = `a key of [node NAME] must be a node's: got ${quoted(written)}`;
-  const near = nearestWord(key, keys);
-  const hint = ` ${sectionKeys} `.includes(` ${key} `)
-    ? "it is a rule for jobs, and stands below [job] or [job NAME]"
-    : ` ${daemonKeys} `.includes(` ${key} `)
-      ? "it is rcrond's, and stands below [daemon]"
-      : Object.hasOwn(confDefaults, key)
-        ? "it stands at the top level, above all sections"
-        : near === undefined
-          ? `the keys are ${keys.join(", ")}`
-          : `did you mean ${near}?`;
-  return new Problem("invalid", rule, { where, hint });
-}
-
 function isNodeKey(key: string): key is NodeKey {
   return Object.hasOwn(nodeDefaults, key);
 }
@@ -251,11 +232,6 @@ function isNodeKey(key: string): key is NodeKey {
 function countOf(text: string): number {
   const count = /^\d{1,5}$/.test(text) ? Number(text) : 0;
   return count <= runsAtOnceLimit ? count : 0;
-}
-
-/** Fixed words may be written in any case. */
-function isWord(text: string, word: string): boolean {
-  return text.toLowerCase() === word;
 }
 
 function refusal({ key, value, line }: Setting, rule: string, path: string, hint?: string): Problem {
