@@ -11,7 +11,6 @@ import { isAbsolutePath } from "../model/output-rule.ts";
 import { quoted } from "../model/printable.ts";
 import { Problem } from "../model/problem.ts";
 import { isDaemonHeader, readSettings, type SectionText, type Setting } from "../model/setting-lines.ts";
-import { fitsSocket, socketPathLimit } from "../system/unix-address.ts";
 import type { Conf } from "./conf.ts";
 import { eachSection } from "./each-section.ts";
 import { isWord, strayKey } from "./section-keys.ts";
@@ -56,6 +55,8 @@ export const daemonDefaults = {
 export type DaemonKey = keyof typeof daemonDefaults;
 
 const concurrencyLimit = 100_000;
+/** As system/unix-address.ts has it, which the bundler would put among what every prefix loads, were it imported here. */
+const socketPathLimit = 107;
 /** No login or group name has a blank, a colon or a comma in it; some have a domain. */
 const accountName = /^[^\s:,\p{Cc}]{1,256}$/u;
 
@@ -128,7 +129,7 @@ function prove(texts: Texts, lines: Lines, path: string): DaemonConf | Problem {
   if (lookBackMs === undefined) return refuse("look_back", `${durationRule}, or none`);
 
   const socket = orUndefined(texts.socket);
-  if (socket !== undefined && (!isFilePath(socket) || !fitsSocket(socket))) {
+  if (socket !== undefined && (!isFilePath(socket) || Buffer.byteLength(socket) > socketPathLimit)) {
     return refuse("socket", `a socket's absolute path of at most ${socketPathLimit} bytes, or auto`);
   }
   const socketOwner = orUndefined(texts.socket_owner);
