@@ -1,10 +1,13 @@
 /**
  * HOW and WHERE a job runs: on this machine, in its caller's place as the prefix runs it, or as one of many jobs of a
- * process that none of them sees anything of; or on another machine, over ssh.
+ * process that none of them sees anything of; or on another machine, over ssh or by any program that leads to a
+ * shell there.
  */
 import type { Found } from "./find-program.ts";
 
 export type { UserTerms } from "./as-user.ts";
+export type { CommandHosting, CommandHostingOptions } from "./command-hosting.ts";
+export type { CommandNode } from "./command-run.ts";
 export type { Hosting, HostingOptions } from "./hosting.ts";
 export {
   type LocalRun,

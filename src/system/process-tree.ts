@@ -10,7 +10,7 @@ export interface TreeMark {
   readonly leaderPid: number | undefined;
   /** When it was started; a later process may have got its pid. Undefined where that was never known. */
   readonly leaderStartTicks: number | undefined;
-  /** The run's id: its processes have it in their environment. */
+  /** The run's id, or that of its part on one node: its processes have it in their environment. */
   readonly runId: string;
 }
 
@@ -23,7 +23,7 @@ export interface TreeMember {
 
 const environmentLimit = 256 * 1024;
 const decoder = new TextDecoder("latin1");
-const runIdVariable = /(?<=^|\0)RCRON_RUN_ID=([^\0]*)(?=\0)/g;
+const runIdVariable = /(?<=^|\0)RCRON_(?:RUN|ATTEMPT)_ID=([^\0]*)(?=\0)/g;
 
 /**
  * Looks through all processes of this machine that can be seen. Zombies don't count: they are gone, and only their parents

@@ -157,7 +157,7 @@ describeWith("a node in trouble", ["root", "unshare", "sshd"], () => {
     expect(end).toMatchObject({ outcome: { kind: "exited", exitCode: 5 }, output: "hello\n" });
     full.run("mount -t tmpfs -o size=8192 tmpfs /dev/shm");
     const none = await runThere(folder.path, there, "echo hello", { ports: { onWarning } });
-    expect(none.outcome).toMatchObject({ kind: "not-started", problem: { code: "denied" } });
+    expect(none.outcome).toMatchObject({ kind: "not-started", problem: { code: "unreachable" } });
     full.run("mount -o remount,size=1m /dev/shm");
     full.run("mkdir -p -m 700 /dev/shm/rcron-0");
     const long = "head -c 3000000 /dev/zero | tr '\\0' x; echo the end >~/end 2>/dev/null; exit 6";

@@ -2,12 +2,12 @@
  * What is said to ssh and to a node's shell, and what they say: all that can be told without either.
  */
 import { describe, expect, test } from "bun:test";
+import { headerLine } from "../../src/execute/job-header.ts";
 import { parseControlLine } from "../../src/execute/ssh/control-lines.ts";
 import { MuxReader, sessionMessage } from "../../src/execute/ssh/mux-messages.ts";
 import {
   followCommand,
   forgetCommand,
-  headerLine,
   helloCommand,
   isPlainFolder,
   standCommand,

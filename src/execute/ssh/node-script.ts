@@ -16,7 +16,6 @@
  * The job has a session of its own, and a pipe for its output. Who reads the pipe is `dd`, into the files: the job neither
  * sees nor needs the connection, and goes on without it. What brings the files to us is `tail`, from wherever we were.
  */
-import { encodeWord } from "../../model/raw-text.ts";
 
 /** Bytes of output in one file on the node, at most. */
 const chunkBlocks = 1024;
@@ -222,7 +221,7 @@ while read -r x y z; do
   esac;
 done <$i.c;
 m() {
-  for f in $(grep -ls RCRON_RUN_ID=$r /proc/[0-9]*/environ); do f=\${f#/proc/}; echo \${f%%/*}; done;
+  for f in $(grep -ls "RCRON_[A-Z]*_ID=$r" /proc/[0-9]*/environ); do f=\${f#/proc/}; echo \${f%%/*}; done;
   [ "$c" ] || return;
   for f in /proc/[0-9]*/stat; do
     s=; read -r s <$f; p=\${s%% *}; set -- \${s##*) };
@@ -262,43 +261,4 @@ function command(script: string, words: readonly string[]): string {
     .map((part) => part.trim())
     .join(" ");
   return `exec sh -c '${line}' rcron ${words.map((word) => (word === "" ? '""' : word)).join(" ")}`;
-}
-
-/** What a job is started with, on its node. */
-export interface Header {
-  readonly words: readonly string[];
-  readonly environment: readonly { readonly name: string; readonly value: string }[];
-  /** Undefined: the user's home. */
-  readonly workingFolder: string | undefined;
-  readonly umask: number | undefined;
-  /** Undefined: as it is there. */
-  readonly niceLevel: number | undefined;
-}
-
-const variableName = /^[A-Za-z_][A-Za-z0-9_]*$/;
-
-/** True for a name that sh can set. */
-export function isVariableName(name: string): boolean {
-  return variableName.test(name);
-}
-
-/** The header as one line of sh, in its very bytes. */
-export function headerLine({ words, environment, workingFolder, umask, niceLevel }: Header): Uint8Array {
-  const parts = [];
-  const texts = [...words, ...environment.map(({ value }) => value), workingFolder ?? ""];
-  if (texts.some((text) => text.includes("\n"))) parts.push(`n=$(printf '\\n.'); n=\${n%.}`);
-  for (const { name, value } of environment) parts.push(`export ${name}=${quoted(value)}`);
-  if (workingFolder !== undefined) parts.push(`cd -- ${quoted(workingFolder)} || v 125`);
-  if (umask !== undefined) parts.push(`umask ${umask.toString(8).padStart(4, "0")}`);
-  parts.push(`set -- ${words.map(quoted).join(" ")}`);
-  if (niceLevel !== undefined) {
-    // The program itself is looked for first, so that nice has nothing to complain of.
-    parts.push('command -v "$1" >/dev/null || v 127', `set -- nice -n ${niceLevel} "$@"`);
-  }
-  return encodeWord(`${parts.join("; ")}\n`);
-}
-
-/** For sh; a line's end stands in a variable, as the whole is one line. */
-function quoted(text: string): string {
-  return `'${text.replaceAll("'", `'\\''`).replaceAll("\n", `'"$n"'`)}'`;
 }

@@ -7,6 +7,8 @@ import { socketPathLimit } from "../../system/unix-address.ts";
 export interface NodeTerms {
   /** A name or address, or an alias of the ssh configuration. */
   readonly host: string;
+  /** What tells it from another node that is reached in the same way; undefined: nothing does. */
+  readonly name?: string | undefined;
   readonly port?: number | undefined;
   readonly user?: string | undefined;
   /** A private key; then no other one is tried. */
@@ -41,8 +43,8 @@ export const controlFolderLimit = socketPathLimit - bindExtra - "/0123456789abcd
  * @param number from 0; there are several where a node allows few sessions on one
  */
 export function controlSocketOf({ controlFolder }: SshTerms, node: NodeTerms, number: number): string {
-  const { host, port, user, keyFile, configFile } = node;
-  const key = JSON.stringify([host, port, user, keyFile, configFile]);
+  const { name, host, port, user, keyFile, configFile } = node;
+  const key = JSON.stringify([name, host, port, user, keyFile, configFile]);
   return `${controlFolder}/${Bun.hash(key).toString(16).padStart(16, "0")}.${number}`;
 }
 

@@ -66,7 +66,7 @@ export function whyNotStarted(line: ControlLine, host: string): Outcome | undefi
       return notStarted(new Problem("conflict", `${host} has a run of that id already`));
     case "nofolder":
       return notStarted(
-        new Problem("denied", `${host} has no room for a run's files`, { hint: `ssh ${host} df -h` }),
+        new Problem("unreachable", `${host} has no room for a run's files`, { hint: `ssh ${host} df -h` }),
       );
     case "input":
       return notStarted(new Problem("unreachable", "the job's input did not reach the node whole"));

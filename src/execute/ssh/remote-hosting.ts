@@ -9,11 +9,12 @@ import { argvOf, type Job } from "../../model/job.ts";
 import type { Outcome } from "../../model/outcome.ts";
 import { Problem } from "../../model/problem.ts";
 import { encodeWord } from "../../model/raw-text.ts";
+import { type Header, whyNotThere } from "../job-header.ts";
 import type { LocalRun, RunTerms, StartOptions, StopRequest } from "../local.ts";
 import type { NodeConnection } from "./node-connection.ts";
-import { type Header, isVariableName, type StreamName } from "./node-script.ts";
+import type { StreamName } from "./node-script.ts";
 import { notStarted } from "./remote-end.ts";
-import type { RemoteMark } from "./remote-mark.ts";
+import { knownEnd, outcomeOfEnd, type RemoteMark } from "./remote-mark.ts";
 import { RemoteRun } from "./remote-run.ts";
 import { StreamWriter } from "./stream-writer.ts";
 
@@ -25,9 +26,11 @@ export interface RemoteHostingOptions {
   readonly connection: NodeConnection;
   /** Undefined: the priority that the node gives. */
   readonly niceLevel?: number | undefined;
-  /** The run to be picked up, instead of a first start. */
+  /** The run to be picked up, instead of a first start. Where it is a condition's, the job is started. */
   readonly resumed?: RemoteMark | undefined;
-  /** Told before the start, when the job was started, and while output comes, once a second. */
+  /** How many starts there were before, of the condition too: those that come are counted from there on. */
+  readonly startsBefore?: number | undefined;
+  /** Told before the start, when the job was started, while output comes, once a second, and when it has ended. */
   readonly onMark?: ((mark: RemoteMark) => void) | undefined;
   /** How long the node may be away while the run's fate is unknown; 24 hours. */
   readonly awayMs?: number | undefined;
@@ -43,8 +46,15 @@ export class RemoteHosting {
   constructor(runId: string, options: RemoteHostingOptions) {
     this.#options = options;
     this.#runId = runId;
-    this.#resumed = options.resumed;
-    this.#starts = options.resumed === undefined ? 0 : options.resumed.attempt - 1;
+    const { resumed, startsBefore = 0 } = options;
+    const isJob = resumed !== undefined && resumed.isCondition !== true;
+    this.#resumed = isJob ? resumed : undefined;
+    this.#starts = resumed === undefined ? startsBefore : resumed.attempt - (isJob ? 1 : 0);
+  }
+
+  /** How many starts there have been, of the condition too. */
+  get starts(): number {
+    return this.#starts;
   }
 
   /** Makes ready to run a job there. */
@@ -69,7 +79,17 @@ export class RemoteHosting {
       isStderrApart: resumed?.isStderrApart ?? writers.e !== undefined,
     };
     const startedAtMs = resumed?.startedAtMs ?? Date.now();
-    const tellMark = () => onMark?.({ ...identity, ...run.progress, startedAtMs });
+    const isCondition = start.command !== undefined;
+    const tellMark = (ended?: Outcome) => {
+      const end = ended && knownEnd(ended);
+      onMark?.({
+        ...identity,
+        ...run.progress,
+        startedAtMs,
+        ...(isCondition && { isCondition }),
+        ...(end !== undefined && { end }),
+      });
+    };
     let markTimer: Timer | undefined;
     const run = new RemoteRun(
       connection,
@@ -87,10 +107,16 @@ export class RemoteHosting {
           tellMark();
           start.onStarted?.(undefined);
         },
+        onEnd: tellMark,
         onWarning: (sentence) => start.onWarning?.(sentence),
       },
       resumed,
     );
+    if (resumed?.end !== undefined) {
+      run.forget();
+      await Promise.all([writers.o.close(), writers.e?.close()]);
+      return outcomeOfEnd(resumed.end);
+    }
     tellMark(); // before, for afterwards this process may be gone
     const ended =
       resumed === undefined
@@ -133,17 +159,6 @@ function inputOf(job: Job, { command }: StartOptions): Uint8Array | undefined {
   return command === undefined && job.stdin !== undefined && job.stdin !== ""
     ? encodeWord(job.stdin)
     : undefined;
-}
-
-function whyNotThere(job: Job, { asUser }: RunTerms): Problem | undefined {
-  if (asUser !== undefined) {
-    return new Problem("invalid", "a job on a node has the rights of the user that the node is reached as", {
-      hint: "leave out user, and name the user where the node is described",
-    });
-  }
-  const odd = job.environment.find(({ name }) => !isVariableName(name));
-  if (odd === undefined) return undefined;
-  return new Problem("invalid", `a variable on a node must be one that sh can set: got ${odd.name}`);
 }
 
 /** As endTreeOnStop does it for a job of this machine. */

@@ -8,16 +8,10 @@
 import type { Outcome } from "../../model/outcome.ts";
 import { Problem } from "../../model/problem.ts";
 import { sleepUntilAborted } from "../../system/timers.ts";
+import { type Header, headerLine } from "../job-header.ts";
 import { type ControlLine, parseControlLine } from "./control-lines.ts";
 import { type NodeConnection, newToken } from "./node-connection.ts";
-import {
-  forgetCommand,
-  type Header,
-  headerLine,
-  type StreamName,
-  standCommand,
-  startCommand,
-} from "./node-script.ts";
+import { forgetCommand, type StreamName, standCommand, startCommand } from "./node-script.ts";
 import { NodeSession } from "./node-session.ts";
 import {
   type Facts,
@@ -51,6 +45,8 @@ export interface RemotePorts {
   readonly onBytes: (stream: StreamName, bytes: Uint8Array) => boolean;
   /** The job's process is there, or was. Told once. */
   readonly onStarted: () => void;
+  /** How it ended, before anything of it is removed from the node. */
+  readonly onEnd?: ((outcome: Outcome) => void) | undefined;
   /** What could not be done as asked; a sentence. */
   readonly onWarning: (sentence: string) => void;
   /** How long the node may be away, with the run's fate unknown; 24 hours. */
@@ -334,6 +330,7 @@ export class RemoteRun {
     if (this.#output.isCut) {
       this.#ports.onWarning("the node had no room for all of the output: its end is missing");
     }
+    this.#ports.onEnd?.(outcome);
     this.#outcome.resolve(outcome);
     // Of a run that was never to be, what stands there stays: it is another one's, or says so to a late start.
     const isOurs = outcome.kind !== "not-started" || outcome === this.#end;
@@ -346,6 +343,12 @@ export class RemoteRun {
       this.#connection.leave(session);
     }
     if (isOurs && !isTold) void this.#forget();
+  }
+
+  /** Removes what is left of it on the node, if it is there; a run whose end was told before. */
+  forget(): void {
+    this.#over.abort();
+    void this.#forget();
   }
 
   async #forget(): Promise<void> {
