@@ -8,7 +8,7 @@ _rcron()
 	local flags='--explain --shell --generate --preserve-status --help --version --'
 	local valued=(--conf --on-passive --if --if-timeout --overlap --overlap-scope --splay --jitter --timeout --grace
 		--error --success --retry --retry-delay --skip-exit --output --mail-every --ping
-		--name --nice --user --cwd --umask --env-file)
+		--webhook --webhook-when --slack --name --nice --user --cwd --umask --env-file)
 	local words=() starts=() line=$COMP_LINE part i last options
 	COMPREPLY=()
 	# bash parts a word at = and : as well; here one goes on as long as no blank ends it.
@@ -77,9 +77,10 @@ _rcron_value() # OPTION BEGINNING
 	--overlap) values='allow skip wait clobber' ;;
 	--overlap-scope) values='job tree' ;;
 	--error) values='if-nonzero if-stderr' ;;
+	--webhook-when) values='change failure always' ;;
 	--if-timeout | --splay | --jitter | --timeout | --grace | --retry-delay | --mail-every) values='30s 1m 10m 1h 1d' ;;
 	--umask) values='022 027 077' ;;
-	--success | --retry | --skip-exit | --ping | --name | --nice) return ;;
+	--success | --retry | --skip-exit | --ping | --webhook | --slack | --name | --nice) return ;;
 	--user) mapfile -t COMPREPLY < <(compgen -u -- "$2") ;;
 	--if) mapfile -t COMPREPLY < <(compgen -c -- "$2") ;;
 	--cwd) _rcron_path -d "$2" ;;

@@ -5,8 +5,8 @@
 
 # The options that have a value.
 set -g __rcron_valued --conf --on-passive --as --if --if-timeout --overlap --overlap-scope --splay --jitter --timeout \
-    --grace --error --success --retry --retry-delay --skip-exit --output --mail-every --ping --name --nice --user --cwd \
-    --umask --env-file
+    --grace --error --success --retry --retry-delay --skip-exit --output --mail-every --ping --webhook --webhook-when \
+    --slack --name --nice --user --cwd --umask --env-file
 
 # The command as far as it has been typed: what stands behind the options and the assignments. Fails where an option,
 # or the value of one, is being typed.
@@ -108,6 +108,9 @@ complete -c rcron -n __rcron_has_no_command -l skip-exit -x -d 'exit status wher
 complete -c rcron -n __rcron_has_no_command -l output -x -a '(__rcron_outputs)' -d 'where the output goes'
 complete -c rcron -n __rcron_has_no_command -l mail-every -x -a '30s 1m 10m 1h 1d' -d 'at most one mail in this time'
 complete -c rcron -n __rcron_has_no_command -l ping -x -d 'tell start and end to this service'
+complete -c rcron -n __rcron_has_no_command -l webhook -x -d 'tell failure and recovery to this URL'
+complete -c rcron -n __rcron_has_no_command -l webhook-when -x -a 'change failure always' -d 'what the webhook is told of'
+complete -c rcron -n __rcron_has_no_command -l slack -x -d 'tell failure and recovery to a chat'
 complete -c rcron -n __rcron_has_no_command -l name -x -d 'the name of the job'
 complete -c rcron -n __rcron_has_no_command -l nice -x -d 'the priority, -20 to 19'
 complete -c rcron -n __rcron_has_no_command -l user -x -a '(__fish_complete_users)' -d 'run as this user'

@@ -32,6 +32,9 @@ _rcron() {
 		'*--output=[where the output goes]:file, address, syslog or cron:_rcron_output' \
 		"--mail-every=[at most one mail in this time]:$time" \
 		'--ping=[tell start and end to this service]:URL:_urls' \
+		'--webhook=[tell failure and recovery to this URL]:URL:_urls' \
+		'--webhook-when=[what the webhook is told of]:runs:(change failure always)' \
+		'--slack=[tell failure and recovery to a chat]:URL:_urls' \
 		'--name=[the name of the job]:name: ' \
 		'--nice=[the priority, -20 to 19]:priority: ' \
 		'--user=[run as this user]:user:_users' \

@@ -127,6 +127,7 @@ function confRows({ conf, path, exists, warnings }: LoadedConf): string[][] {
     mail_through: conf.mailThrough,
     mail_from: conf.mailFrom ?? "none",
     mail_password_file: conf.mailPasswordFile ?? "none",
+    webhook_secret_file: conf.webhookSecretFile ?? "none",
   };
   // The table of defaults has every key, and no other.
   const keys = Object.keys(confDefaults) as ConfKey[];

@@ -24,6 +24,7 @@ import { Syslog } from "../system/syslog.ts";
 import type { Given } from "./control-word.ts";
 import { print } from "./standard-output.ts";
 import { failed, say } from "./terminal.ts";
+import { version } from "./version.ts";
 
 /** How long the sender waits for what is due next: the first two retries. */
 const senderWaitMs = 120_000;
@@ -57,7 +58,7 @@ async function send(
   options: Given["options"],
   { isHanded, isJson }: { readonly isHanded: boolean; readonly isJson: boolean },
 ): Promise<number | Problem> {
-  // Before anything can read it: mail and pings go to checked servers only.
+  // Before anything can read it: mail, pings and webhooks go to checked servers only.
   delete process.env["NODE_TLS_REJECT_UNAUTHORIZED"];
   const isQuiet = options["quiet"] === true;
   const log = new Syslog({ ident: "rcron", pid: process.pid });
@@ -174,8 +175,8 @@ function readSettings(options: Given["options"]): SenderSettings | Problem {
   if (folder instanceof Problem) return folder;
   const conf = readConf(options);
   if (conf instanceof Problem) return conf;
-  const { mailThrough, mailPasswordFile } = conf;
-  return { folder, mailThrough, mailPasswordFile };
+  const { mailThrough, mailPasswordFile, webhookSecretFile } = conf;
+  return { folder, mailThrough, mailPasswordFile, webhookSecretFile, version };
 }
 
 function readConf(options: Given["options"]): Conf | Problem {

@@ -77,7 +77,7 @@ and counts runs by result and skips by reason, in Prometheus's text format.
   },
   mail: {
     usage: "[list|send|drop ID]",
-    summary: "show or send the mails and pings that wait in the spool",
+    summary: "show or send the mails, pings and webhooks that wait in the spool",
     about: `What could not be sent waits in the spool, and is tried again with the next mail.
 Without a word, or with list, shows what waits; send tries all of it now; drop
 removes one, or with all everything.

@@ -281,9 +281,17 @@ async function notify(
  * @param confPath undefined: the default one
  */
 export function notifySettings(
-  { mailThrough, mailFrom, mailPasswordFile, redact }: Conf,
+  { mailThrough, mailFrom, mailPasswordFile, webhookSecretFile, redact }: Conf,
   folder: string | undefined,
   confPath: string | undefined,
 ): NotifySettings {
-  return { folder, confPath, mailThrough, mailFrom, mailPasswordFile, redact: redactor(redact) };
+  return {
+    folder,
+    confPath,
+    mailThrough,
+    mailFrom,
+    mailPasswordFile,
+    webhookSecretFile,
+    redact: redactor(redact),
+  };
 }

@@ -256,9 +256,10 @@ class Supervision {
 
   /** @returns undefined where nothing is copied: the job has this process's own streams */
   #openCapture(): Capture | undefined {
-    const { outputs, failsWhen, pingUrl } = this.#what.rules;
+    const { outputs, failsWhen, pingUrl, webhookUrl, slackUrl } = this.#what.rules;
     const hosting = this.#hosting;
-    const isWanted = outputs.length > 0 || failsWhen.ifStderr || pingUrl !== undefined;
+    const isTold = pingUrl !== undefined || webhookUrl !== undefined || slackUrl !== undefined;
+    const isWanted = outputs.length > 0 || failsWhen.ifStderr || isTold;
     if (!isWanted && hosting === undefined) return undefined;
     const usual = hosting === undefined ? toCron : (hosting.usualOutputs ?? []);
     return new Capture({

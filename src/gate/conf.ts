@@ -113,11 +113,11 @@ export type ConfKey = keyof typeof confDefaults;
 
 /** The keys of sections, to tell one at the top level from a slip. A test compares them with the table of rules. */
 export const sectionKeys =
-  "if if_timeout overlap overlap_scope splay jitter timeout grace preserve_status error success retry retry_delay skip_exit output mail_every ping nice user cwd umask env_file";
+  "if if_timeout overlap overlap_scope splay jitter timeout grace preserve_status error success retry retry_delay skip_exit output mail_every ping webhook webhook_when slack nice user cwd umask env_file";
 
 /** The keys of `[daemon]`, for the same reason and with the same kind of test. */
 export const daemonKeys =
-  "concurrency stop_timeout look_back socket socket_owner socket_group state_folder log";
+  "concurrency stop_timeout look_back health_check_interval runs_per_node runs_on_nodes socket socket_owner socket_group state_folder log";
 
 /** Those of `[node NAME]` that are no rules for jobs as well, likewise. */
 export const nodeKeys = "roles host port key password_file accept_new runs_at_once connection";

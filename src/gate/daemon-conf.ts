@@ -23,6 +23,11 @@ export interface DaemonConf {
   readonly stopTimeoutMs: number;
   /** How far back from its election the ticks of `cluster` jobs count as ones that nobody may have run; 0: none does. */
   readonly lookBackMs: number;
+  /** How often a node that is down is asked whether it is up again, at first; in milliseconds. */
+  readonly healthCheckMs: number;
+  /** How many runs a node may have at once that says nothing of it itself, and all nodes together; undefined: any number. */
+  readonly runsPerNode: number | undefined;
+  readonly runsOnNodes: number | undefined;
   /** Where `rcronctl` finds the daemon: a path that fits a socket's address; undefined: the program's own place. */
   readonly socket: string | undefined;
   /** A user's name or number, not looked up yet; undefined: the user that the daemon runs as. */
@@ -44,6 +49,9 @@ export const daemonDefaults = {
   concurrency: "1000",
   stop_timeout: "60s",
   look_back: "10s",
+  health_check_interval: "10s",
+  runs_per_node: "none",
+  runs_on_nodes: "none",
   socket: "auto",
   socket_owner: "auto",
   socket_group: "auto",
@@ -120,13 +128,20 @@ function prove(texts: Texts, lines: Lines, path: string): DaemonConf | Problem {
       ...(hint !== undefined && { hint }),
     });
 
+  const countRule = `a whole number from 1 to ${concurrencyLimit}, or none`;
   const concurrency = isWord(texts.concurrency, "none") ? undefined : parseCount(texts.concurrency);
-  if (concurrency === 0)
-    return refuse("concurrency", `a whole number from 1 to ${concurrencyLimit}, or none`);
+  if (concurrency === 0) return refuse("concurrency", countRule);
   const stopTimeoutMs = parseDuration(texts.stop_timeout);
   if (stopTimeoutMs === undefined) return refuse("stop_timeout", durationRule);
   const lookBackMs = isWord(texts.look_back, "none") ? 0 : parseDuration(texts.look_back);
   if (lookBackMs === undefined) return refuse("look_back", `${durationRule}, or none`);
+
+  const healthCheckMs = parseDuration(texts.health_check_interval);
+  if (healthCheckMs === undefined) return refuse("health_check_interval", durationRule);
+  const runsPerNode = isWord(texts.runs_per_node, "none") ? undefined : parseCount(texts.runs_per_node);
+  if (runsPerNode === 0) return refuse("runs_per_node", countRule);
+  const runsOnNodes = isWord(texts.runs_on_nodes, "none") ? undefined : parseCount(texts.runs_on_nodes);
+  if (runsOnNodes === 0) return refuse("runs_on_nodes", countRule);
 
   const socket = orUndefined(texts.socket);
   if (socket !== undefined && (!isFilePath(socket) || Buffer.byteLength(socket) > socketPathLimit)) {
@@ -153,6 +168,9 @@ function prove(texts: Texts, lines: Lines, path: string): DaemonConf | Problem {
     concurrency,
     stopTimeoutMs,
     lookBackMs,
+    healthCheckMs,
+    runsPerNode,
+    runsOnNodes,
     socket,
     socketOwner,
     socketGroup,

@@ -1,5 +1,5 @@
 /**
- * The keys of rcron.conf that are for the record of runs and for mail. Most machines set none of them.
+ * The keys of rcron.conf that are for the record of runs, for mail and for webhooks. Most machines set none of them.
  */
 import { durationRule, parseDuration } from "../model/duration.ts";
 import { parseMailThrough } from "../model/mail-through.ts";
@@ -25,6 +25,8 @@ export interface RecordConf {
   readonly mailFrom: string | undefined;
   /** Absolute. */
   readonly mailPasswordFile: string | undefined;
+  /** Absolute; undefined: webhooks are not signed. */
+  readonly webhookSecretFile: string | undefined;
 }
 
 /** `full`: all its words; `name`: the job's name alone; `none`: not even that. */
@@ -40,6 +42,7 @@ export const recordDefaults = {
   mail_through: "sendmail",
   mail_from: "none",
   mail_password_file: "none",
+  webhook_secret_file: "none",
 } as const;
 
 export type RecordKey = keyof typeof recordDefaults;
@@ -54,6 +57,7 @@ export const recordOfDefaults: RecordConf = {
   mailThrough: "sendmail",
   mailFrom: undefined,
   mailPasswordFile: undefined,
+  webhookSecretFile: undefined,
 };
 
 /** True where every value is the default, written down or not. @param except a key that may have any other */
@@ -119,6 +123,13 @@ export function proveRecord(
   if (mailPasswordFile !== undefined && !isAbsolutePath(mailPasswordFile)) {
     return refuse("mail_password_file", "must be a file's absolute path, or none");
   }
+  const webhookSecretFile = orUndefined(values.webhook_secret_file);
+  if (webhookSecretFile !== undefined && !isAbsolutePath(webhookSecretFile)) {
+    // Somebody may have taken the key for the secret's own place.
+    return new Problem("invalid", "webhook_secret_file must be a file's absolute path, or none", {
+      where: `${path}:${lines.webhook_secret_file}`,
+    });
+  }
   return {
     history,
     historyKeepMs,
@@ -128,6 +139,7 @@ export function proveRecord(
     mailThrough,
     mailFrom,
     mailPasswordFile,
+    webhookSecretFile,
   };
 }
 

@@ -222,8 +222,8 @@ function stateOf(end: EndEvent | undefined): number {
 
 function extraOf(end: EndEvent | undefined): object {
   if (end === undefined) return {};
-  const { sentence, attempts, detached, survivors } = end;
-  return { sentence, attempts, detached, survivors };
+  const { sentence, attempts, detached, survivors, nodes } = end;
+  return { sentence, attempts, detached, survivors, nodes };
 }
 
 /** @returns null where nothing is defined in it */

@@ -1,7 +1,7 @@
 /**
  * What the record knows, as those see it who ask.
  */
-import type { EndCause, SkipReason } from "../model/run-event.ts";
+import type { EndCause, NodeEnd, SkipReason } from "../model/run-event.ts";
 
 /** How a run stands. `interrupted`: it began, and nobody was left to see its end. */
 export type RunState = "succeeded" | "failed" | "running" | "interrupted" | "skipped";
@@ -42,6 +42,8 @@ export interface RunRecord {
   readonly user?: string;
   readonly detached?: boolean;
   readonly survivors?: number;
+  /** What became of it on each node. */
+  readonly nodes?: readonly NodeEnd[];
   /** Of an overlap: the run that held the lock. */
   readonly holder?: { readonly run?: string; readonly pid?: number; readonly since?: number };
 }

@@ -60,7 +60,7 @@ function sentenceOf(run: RunRecord, question: TickQuestion): string {
     case "interrupted":
       return `interrupted: started at ${showTime(run.atMs)}; ${run.sentence ?? "nobody saw its end"}`;
     case "succeeded":
-      return `ran at ${showTime(run.atMs)}, succeeded after ${took(run)}${attempts(run)}`;
+      return `ran at ${showTime(run.atMs)}, succeeded after ${took(run)}${where(run)}${attempts(run)}`;
     case "failed":
       return `ran at ${showTime(run.atMs)}, failed: ${endOf(run)}${attempts(run)}`;
   }
@@ -111,7 +111,10 @@ function overlapSentence(
 }
 
 /** What tells how a run ended. */
-export type RunEnding = Pick<RunRecord, "state" | "why" | "cause" | "exit" | "signal" | "ms" | "sentence">;
+export type RunEnding = Pick<
+  RunRecord,
+  "state" | "why" | "cause" | "exit" | "signal" | "ms" | "sentence" | "nodes"
+>;
 
 /** How a run ended, for a table's cell and for a sentence. */
 export function inShort(run: RunEnding): string {
@@ -121,14 +124,15 @@ export function inShort(run: RunEnding): string {
     case "failed":
       return `failed: ${endOf(run)}`;
     case "succeeded":
-      return `succeeded after ${took(run)}`;
+      return `succeeded after ${took(run)}${where(run)}`;
     default:
       return run.state;
   }
 }
 
-/** `exit status 3 after 12 s`. */
+/** `exit status 3 after 12 s`; of a run over nodes, what became of it on each. */
 function endOf(run: RunEnding): string {
+  if (run.nodes !== undefined && run.sentence !== undefined) return run.sentence;
   const after = `after ${took(run)}`;
   switch (run.cause) {
     case "signal":
@@ -153,6 +157,14 @@ function endOf(run: RunEnding): string {
 function exitOf({ exit, signal }: RunEnding): string {
   if (exit !== undefined) return `exit status ${exit}`;
   return signal === undefined ? "no exit status" : `ended by ${signalName(signal)}`;
+}
+
+/** ` on web1`, ` on 3 nodes`. */
+function where({ nodes }: RunEnding): string {
+  const done = nodes?.filter(({ result }) => result === "success") ?? [];
+  const [only] = done;
+  if (only === undefined) return "";
+  return ` on ${done.length === 1 ? only.node : `${done.length} nodes`}`;
 }
 
 /** Below ten seconds a tenth matters. */

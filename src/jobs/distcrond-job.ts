@@ -11,7 +11,14 @@ import { isMailAddress } from "../model/output-rule.ts";
 import { type Owner, type Placement, policyWords } from "../model/placement.ts";
 import { quoted } from "../model/printable.ts";
 import { Problem } from "../model/problem.ts";
-import { proveRules, type RuleLayer, ruleKeys } from "../model/rule-table.ts";
+import {
+  proveRules,
+  type RuleLayer,
+  type RuleText,
+  ruleKeys,
+  ruleOf,
+  shownText,
+} from "../model/rule-table.ts";
 import type { OutputRule, Rules } from "../model/rules.ts";
 import { itemsOf, JsonFile, Keys, keysOf, textOf } from "./distcrond-keys.ts";
 import { scheduleOf } from "./distcrond-schedule.ts";
@@ -19,7 +26,17 @@ import { type FileReading, type JobTerms, sortByLine } from "./file-reading.ts";
 import { parseJson } from "./located-json.ts";
 import { placedRules } from "./placed-rules.ts";
 
-const known = ["description", "owners", "policy", "schedule", "command", "shell_command", "environment"];
+const known = [
+  "description",
+  "owners",
+  "notifications",
+  "policy",
+  "schedule",
+  "command",
+  "shell_command",
+  "environment",
+];
+const toldKeys = ["webhook", "slack", "mail"];
 /** More than fits into a file. */
 const longest = 64 * 1024;
 const mostOwners = 100;
@@ -42,13 +59,14 @@ export function parseDistcrondJob(text: string, path: string, name: string, term
   const keys = new Keys(json, "", known, file, elsewhere);
   const description = descriptionOf(keys, file);
   const owners = ownersOf(keys, file, terms);
+  const told = notificationsOf(keys, file);
   const placement = placementOf(keys, file);
   const scheduled = keys.get("schedule");
   const schedule = scheduled && scheduleOf(scheduled, file);
   if (scheduled === undefined) file.refuse(json, "a job must say when it is due: there is no schedule");
   const found = commandOf(keys, file);
   const environment = environmentOf(keys, file);
-  const layers = [terms.sections?.jobs.get(name) ?? [], terms.sections?.defaults ?? []];
+  const layers = [told.layer, terms.sections?.jobs.get(name) ?? [], terms.sections?.defaults ?? []];
   const proven = proveRules(layers);
   if (proven instanceof Problem) file.problems.push(proven);
 
@@ -58,7 +76,8 @@ export function parseDistcrondJob(text: string, path: string, name: string, term
   if (!isWhole || schedule === undefined || found === undefined || placement === undefined) {
     return { jobs: [], problems, warnings };
   }
-  const rules: Rules = { ...proven, name, outputs: outputsOf(proven, layers, owners, terms) };
+  const addresses = [...owners.map(({ address }) => address), ...told.addresses];
+  const rules: Rules = { ...proven, name, outputs: outputsOf(proven, layers, addresses, terms) };
   const job = {
     name,
     source: { path, line: found.line },
@@ -118,6 +137,38 @@ function ownersOf(keys: Keys, file: JsonFile, { isOwnerOptional }: JobTerms): re
     }
     return name === undefined || address === undefined ? [] : [{ name: name.text, address: address.text }];
   });
+}
+
+/**
+ * `{"webhook": URL, "slack": URL, "mail": [ADDRESS, …]}`: who hears of the job besides its owners. The URLs are the rules of these names,
+ * and stand above those of rcron.conf; `none` takes back what that says. They are secret, and shown without what makes them so.
+ */
+function notificationsOf(
+  keys: Keys,
+  file: JsonFile,
+): { readonly layer: RuleLayer; readonly addresses: readonly string[] } {
+  const found = keys.get("notifications");
+  const told = found && keysOf(found, toldKeys, file);
+  if (told === undefined) return { layer: [], addresses: [] };
+  const layer = (["webhook", "slack"] as const).flatMap((key): RuleText[] => {
+    const url = told.text(key, longest);
+    if (url === undefined) return [];
+    const proven = ruleOf(key).prove(url.text);
+    if (typeof proven !== "string") return [{ key, text: url.text, where: `${file.path}:${url.line}` }];
+    const shown = `"${shownText({ key, text: url.text })}"`;
+    return file.refuse(url, `${url.path} ${proven}: got ${shown}`) ?? [];
+  });
+  const mail = told.texts("mail", 1000) ?? [];
+  if (mail.length > mostOwners) {
+    const rule = `notifications.mail must be at most ${mostOwners} addresses: got ${mail.length}`;
+    file.refuse(mail[0] ?? told, rule);
+  }
+  for (const address of mail) {
+    if (isMailAddress(address.text)) continue;
+    const rule = `${address.path} must be an address such as mona@example.com`;
+    file.refuse(address, `${rule}: got ${quoted(address.text)}`);
+  }
+  return { layer, addresses: mail.map(({ text }) => text) };
 }
 
 /**
@@ -225,25 +276,29 @@ function environmentOf(keys: Keys, file: JsonFile): Assignment[] {
   });
 }
 
-/** Owners hear of failures, and of the run that ends them. Where nobody is named, whoever gets mail by default does. */
+/**
+ * Owners, and who is named beside them, hear of failures, and of the run that ends them. Where nobody is named, whoever gets mail by
+ * default does.
+ */
 function outputsOf(
   { outputs }: Rules,
   layers: readonly RuleLayer[],
-  owners: readonly Owner[],
+  named: readonly string[],
   { mailTo }: JobTerms,
 ): readonly OutputRule[] {
   const isSaid = layers.some((layer) => layer.some(({ key }) => key === "output"));
-  const addresses = new Set(owners.length === 0 && !isSaid ? [mailTo] : owners.map(({ address }) => address));
+  const addresses = new Set(named.length === 0 && !isSaid ? [mailTo] : named);
   const isNamed = (address: string) =>
     outputs.some(({ sink }) => sink.kind === "mail" && sink.address === address);
-  const toOwners = [...addresses]
+  const toNamed = [...addresses]
     .filter((address) => !isNamed(address))
     .map((address) => ({ isIfError: true, sink: { kind: "mail", address } }) as const);
-  return [...outputs, ...toOwners];
+  return [...outputs, ...toNamed];
 }
 
 /** The rules of jobs have another place. */
 function elsewhere(bareKey: string): string | undefined {
+  if (toldKeys.includes(bareKey)) return `${bareKey} stands in notifications`;
   const rule = ruleKeys.find((key) => key.replaceAll("_", "") === bareKey);
   return rule === undefined ? undefined : `${rule} stands below [job NAME] in rcron.conf`;
 }

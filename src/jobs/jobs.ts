@@ -12,6 +12,7 @@ export { type CheckOptions, checkJobs, type JobFinding, type JobReport } from ".
 export { type CrontabKind, parseCrontabFile } from "./crontab-file.ts";
 export { parseDistcrondJob } from "./distcrond-job.ts";
 export { parseDistcrondNode } from "./distcrond-node.ts";
+export { intervalRule, parseGoDuration } from "./distcrond-schedule.ts";
 export type { FileReading, JobTerms } from "./file-reading.ts";
 export { fileLimit, type JobPlaces } from "./find-files.ts";
 export type { BrokenFile, JobSet } from "./job-set.ts";

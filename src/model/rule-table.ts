@@ -10,6 +10,7 @@ import { printable, quoted } from "./printable.ts";
 import { Problem } from "./problem.ts";
 import { hidePassword } from "./redact.ts";
 import {
+  hideKey,
   integer,
   isJobName,
   isNone,
@@ -22,11 +23,11 @@ import {
   proveError,
   proveOutput,
   proveOverlap,
-  provePing,
   proveSuccess,
   proveUmask,
   proveUser,
   time,
+  url,
   word,
 } from "./rule-values.ts";
 import { noRules, type Rules } from "./rules.ts";
@@ -56,8 +57,8 @@ export interface RuleRow {
   readonly isRepeatable?: true;
   /** Not a key of a section. */
   readonly isOptionOnly?: true;
-  /** The value holds a password, perhaps. */
-  readonly isSecret?: true;
+  /** The value holds a password, perhaps; `key`: all behind the host of this URL is one. */
+  readonly isSecret?: true | "key";
   readonly prove: Prover;
 }
 
@@ -189,7 +190,7 @@ export const ruleTable = {
   mail_every: {
     group: "output",
     value: "TIME",
-    help: "at most one mail in this time",
+    help: "at most one mail, and one message to --slack, in this time",
     byDefault: "none",
     prove: orNone((text) => time(text, (mailEveryMs) => ({ mailEveryMs })), { mailEveryMs: undefined }),
   },
@@ -199,7 +200,31 @@ export const ruleTable = {
     help: "tell start and end to a service like healthchecks.io",
     byDefault: "none",
     isSecret: true,
-    prove: orNone(provePing, { pingUrl: undefined }),
+    prove: orNone((text) => url(text, (pingUrl) => ({ pingUrl })), { pingUrl: undefined }),
+  },
+  webhook: {
+    group: "output",
+    value: "URL",
+    help: "tell failure and recovery to this URL, as JSON",
+    byDefault: "none",
+    isSecret: "key",
+    prove: orNone((text) => url(text, (webhookUrl) => ({ webhookUrl })), { webhookUrl: undefined }),
+  },
+  webhook_when: {
+    group: "output",
+    value: "WHAT",
+    help: "what the webhook is told of: change, failure (each one, and the recovery) or always",
+    byDefault: "change",
+    words: ["change", "failure", "always"],
+    prove: (text) => word(text, ["change", "failure", "always"], (webhookWhen) => ({ webhookWhen })),
+  },
+  slack: {
+    group: "output",
+    value: "URL",
+    help: "tell failure and recovery to a chat, by an incoming webhook as Slack has them",
+    byDefault: "none",
+    isSecret: "key",
+    prove: orNone((text) => url(text, (slackUrl) => ({ slackUrl })), { slackUrl: undefined }),
   },
   name: {
     group: "who",
@@ -298,13 +323,14 @@ export function rulesInForce(layers: readonly RuleLayer[]): RuleText[] {
   return inForce;
 }
 
-/** The value as it may be shown: printable, and no password in it. */
+/** The value as it may be shown: printable, and no password or key in it. */
 export function shownText({ key, text }: Pick<RuleText, "key" | "text">): string {
   return printable(withoutSecret(key, text));
 }
 
 function withoutSecret(key: RuleKey, text: string): string {
-  return rows[key].isSecret ? hidePassword(text) : text;
+  const { isSecret } = rows[key];
+  return isSecret === "key" ? hideKey(text) : isSecret ? hidePassword(text) : text;
 }
 
 /** @returns the first Problem (`invalid`) of one layer */

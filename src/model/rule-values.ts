@@ -4,6 +4,7 @@
 import { durationRule, parseDuration } from "./duration.ts";
 import { isAbsolutePath, parseOutputRule } from "./output-rule.ts";
 import { printable } from "./printable.ts";
+import { hidePassword } from "./redact.ts";
 import { defaultOverlapWaitMs, type FailureRule, type Rules } from "./rules.ts";
 
 /** What one value says. */
@@ -119,12 +120,21 @@ function itemsOf(text: string): string[] {
 
 const urlLimit = 2000;
 
-export function provePing(text: string): ProvenRule | string {
+/** An http or https URL, as any HTTP client can take it. */
+export function url(text: string, rule: (url: string) => ProvenRule): ProvenRule | string {
   if (text.length > urlLimit) return `must be a URL of at most ${urlLimit} characters`;
   const isFit = /^https?:\/\/[^/\s\x00-\x1f\x7f\ud800-\udfff][^\s\x00-\x1f\x7f\ud800-\udfff]*$/iu.test(text);
-  return isFit && URL.canParse(text)
-    ? { pingUrl: text }
-    : "must be a URL that begins with http:// or https://";
+  return isFit && URL.canParse(text) ? rule(text) : "must be a URL that begins with http:// or https://";
+}
+
+/**
+ * A URL without what stands behind its host: whoever knows that may use it. Works on what is no sound URL, too; where an `@` behind
+ * the host could be one behind a password, the host is not shown either.
+ */
+export function hideKey(text: string): string {
+  const [host = "", scheme = ""] = /^([a-z]*:\/*)?[^/?#\s]*/i.exec(text) ?? [];
+  if (text.includes("@", host.length)) return `${scheme}...`;
+  return `${hidePassword(host)}${host.length < text.length ? "/..." : ""}`;
 }
 
 /** A name as useradd(8) has them; or a number, up to the highest one that is a user's. */

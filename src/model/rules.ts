@@ -32,6 +32,12 @@ export interface Rules {
   readonly retryDelayMs: number;
   /** In the protocol of healthchecks.io. */
   readonly pingUrl: string | undefined;
+  /** Gets a JSON document about a run's end. */
+  readonly webhookUrl: string | undefined;
+  /** Of which ends `webhookUrl` hears. */
+  readonly webhookWhen: WebhookWhen;
+  /** Gets a message about a run's end, as Slack's incoming webhooks take it. */
+  readonly slackUrl: string | undefined;
   /** The exit status of a run that did not happen: passive machine, overlap, condition. */
   readonly skipExit: number;
   /** Absolute, -20…19; undefined: as rcron.conf says. */
@@ -43,9 +49,15 @@ export interface Rules {
   readonly umask: number | undefined;
   /** Absolute path of a file of `NAME=value` lines. */
   readonly environmentFile: string | undefined;
-  /** No two mails about the job within this time; undefined: no bound besides one at a streak's start and end. */
+  /** No two mails, and no two messages to `slackUrl`, about the job within this time; undefined: no such bound. */
   readonly mailEveryMs: number | undefined;
 }
+
+/**
+ * `change`: the first failure in a row, and the success that ends it. `failure`: each failure, and that success. `always`: each
+ * run.
+ */
+export type WebhookWhen = "change" | "failure" | "always";
 
 /** What becomes of a run that is due while an earlier one still goes on. */
 export type Overlap =
@@ -98,6 +110,9 @@ export const noRules: Rules = {
   retries: 0,
   retryDelayMs: 30_000,
   pingUrl: undefined,
+  webhookUrl: undefined,
+  webhookWhen: "change",
+  slackUrl: undefined,
   skipExit: 0,
   niceLevel: undefined,
   user: undefined,

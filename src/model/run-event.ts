@@ -43,7 +43,27 @@ export interface EndEvent {
   readonly survivors?: number;
   /** Processor time of the job and of its children that it waited for, in milliseconds. */
   readonly cpuMs?: number;
+  /** What became of it on each node, in the order in which they ended; missing for a run on this machine. */
+  readonly nodes?: readonly NodeEnd[];
 }
+
+/** A run's part on one node. */
+export interface NodeEnd {
+  readonly node: string;
+  readonly result: NodeResult;
+  /** As in {@link EndEvent}, as are the next two. */
+  readonly exit?: number;
+  readonly signal?: number;
+  readonly ms: number;
+  /** For people: why. */
+  readonly sentence?: string;
+}
+
+/**
+ * What became of a run on a node. `unreachable`: the job was certainly not started. `unknown`: it may have been, and how it ended
+ * can't be learned. `skipped`: the node was reached, and the job's condition said no. `stopped`: somebody has ended the run.
+ */
+export type NodeResult = "success" | "failure" | "unreachable" | "unknown" | "skipped" | "stopped";
 
 /**
  * `exit`: as its exit status says. `stopped`: the machine is no longer active, or an operator wanted it. `clobbered`: for
@@ -128,6 +148,8 @@ export interface EventContext {
 /** One line of the journal. */
 export type RunEvent = StartEvent | EndEvent | SkipEvent | AdoptEvent;
 
+/** No run has more nodes than this. */
+export const nodesLimit = 10_000;
 /** A line longer than this is none of ours, in characters. */
 export const eventLimit = 4 * 1024 * 1024;
 
@@ -197,6 +219,7 @@ function shapeOf(kind: unknown): Shape | undefined {
         "detached?": isBoolean,
         "survivors?": isCount,
         "cpuMs?": isLength,
+        "nodes?": isNodes,
       };
     case "skip":
       return {
@@ -266,6 +289,27 @@ const isOutput: Check = (value) =>
 const isHolder: Check = (value) =>
   isObject(value) && pick(value, { "run?": isRunId, "pid?": isPid, "since?": isTime }) !== undefined;
 
+const isNodes: Check = (value) =>
+  Array.isArray(value) && value.length <= nodesLimit && value.every(isNodeEnd);
+const isNodeEnd: Check = (value) =>
+  isObject(value) &&
+  pick(value, {
+    node: isText(100),
+    result: isOneOf(nodeResults),
+    "exit?": isUpTo(255),
+    "signal?": isUpTo(127),
+    ms: isLength,
+    "sentence?": isText(64 * 1024),
+  }) !== undefined;
+
+const nodeResults: Readonly<Record<NodeResult, true>> = {
+  success: true,
+  failure: true,
+  unreachable: true,
+  unknown: true,
+  skipped: true,
+  stopped: true,
+};
 const endCauses: Readonly<Record<EndCause, true>> = {
   exit: true,
   signal: true,

@@ -5,17 +5,21 @@
 import { parseMailThrough } from "../model/mail-through.ts";
 import { printable } from "../model/printable.ts";
 import { Problem } from "../model/problem.ts";
-import { composeMail, type Occasion, tailOf } from "./compose-mail.ts";
+import { composeMail } from "./compose-mail.ts";
+import { composeSlack } from "./compose-slack.ts";
+import { composeWebhook } from "./compose-webhook.ts";
 import { hasDueItems } from "./due-items.ts";
 import { type Mailbox, parseMailbox, renderMail } from "./mime.ts";
 import type { AnnounceOptions } from "./notify.ts";
 import { type Item, keepMs, listOutbox, lockOutbox, newItemId, putItem } from "./outbox.ts";
 import { pingBodyLimit, pingTarget, pingUrl } from "./ping.ts";
 import type { NotifySettings, RunReport } from "./report.ts";
+import type { Occasion } from "./run-in-words.ts";
 import { handedLimit, startSender } from "./start-sender.ts";
 import {
   type Audience,
   decideMails,
+  decideWebhook,
   lockStreak,
   noStreak,
   type Plan,
@@ -24,17 +28,20 @@ import {
   streakName,
   writeStreak,
 } from "./streaks.ts";
+import { tailOf } from "./told-output.ts";
 
 /** How much of the output a mail tells, in bytes. */
 const outputLimit = 96 * 1024;
 /** The same where items are handed on without the outbox. */
 const handedOutputLimit = 2000;
 
-/** One who is to be told. */
-interface Recipient {
-  readonly mailbox: Mailbox;
-  readonly audience: Audience;
-}
+/** One who is to be told. A chat is told as an address with `if-error:` is. */
+type Recipient =
+  | { readonly kind: "mail"; readonly mailbox: Mailbox; readonly audience: Audience }
+  | { readonly kind: "slack"; readonly url: string; readonly audience: "if-error" }
+  | { readonly kind: "webhook"; readonly url: string; readonly audience: "webhook" };
+
+type Plans = Readonly<Record<Recipient["audience"], Plan | undefined>>;
 
 /** @returns warnings, each a sentence */
 export async function announce(
@@ -45,7 +52,7 @@ export async function announce(
   const { folder, confPath } = settings;
   const announcement = new Announcement(report, settings, nowMs);
   await announcement.putPing();
-  await announcement.putMails();
+  await announcement.putNotices();
   const { warnings } = announcement;
   const handed = announcement.handed();
   if (handed.length > 0 || (folder !== undefined && hasDueItems(folder, nowMs))) {
@@ -101,11 +108,14 @@ class Announcement {
     }));
   }
 
-  async putMails(): Promise<void> {
+  /** Mails, messages to a chat and webhooks. */
+  async putNotices(): Promise<void> {
     const recipients = this.#recipients();
     if (recipients.length === 0) return;
-    const way = parseMailThrough(this.#settings.mailThrough);
-    if (way instanceof Problem) this.warnings.push(way.message);
+    if (recipients.some(({ kind }) => kind === "mail")) {
+      const way = parseMailThrough(this.#settings.mailThrough);
+      if (way instanceof Problem) this.warnings.push(way.message);
+    }
     const { folder } = this.#settings;
     const { job, cluster } = this.#report;
     const name = streakName(job, cluster);
@@ -118,7 +128,7 @@ class Announcement {
     const lock = await lockStreak(folder, name);
     try {
       const { next, plans } = this.#decide(readStreak(folder, name));
-      // The mail first: a power cut between the two tells twice rather than never.
+      // The notices first: a power cut between the two tells twice rather than never.
       const isKept = await this.#putPlanned(recipients, plans, name);
       if (isKept && typeof lock !== "string") await writeStreak(folder, name, next);
     } catch (error) {
@@ -141,8 +151,8 @@ class Announcement {
       const item = make(handedOutputLimit);
       const length = Buffer.byteLength(JSON.stringify(item)) + 1;
       if (size + length > handedLimit) {
-        const to = item.kind === "mail" ? `mail to ${printable(item.to)}` : "ping";
-        this.warnings.push(`a ${to} about ${printable(item.job)} is lost: the outbox can't be written`);
+        const what = item.kind === "mail" ? `mail to ${printable(item.to)}` : noticeWords[item.kind];
+        this.warnings.push(`a ${what} about ${printable(item.job)} is lost: the outbox can't be written`);
         continue;
       }
       size += length;
@@ -153,8 +163,9 @@ class Announcement {
 
   /** @returns each address once, with the audience that hears more; those that are none are warned of */
   #recipients(): Recipient[] {
+    const { outputs, webhookUrl, slackUrl } = this.#report.rules;
     const found = new Map<string, Recipient>();
-    for (const { sink, isIfError } of this.#report.rules.outputs) {
+    for (const { sink, isIfError } of outputs) {
       if (sink.kind !== "mail") continue;
       const mailbox = parseMailbox(sink.address);
       if (mailbox === undefined) {
@@ -165,16 +176,21 @@ class Announcement {
       }
       const audience = isIfError ? "if-error" : "always";
       if (audience === "always" || !found.has(mailbox.address))
-        found.set(mailbox.address, { mailbox, audience });
+        found.set(mailbox.address, { kind: "mail", mailbox, audience });
     }
-    return [...found.values()];
+    const recipients = [...found.values()];
+    if (slackUrl !== undefined) recipients.push({ kind: "slack", url: slackUrl, audience: "if-error" });
+    if (webhookUrl !== undefined) recipients.push({ kind: "webhook", url: webhookUrl, audience: "webhook" });
+    return recipients;
   }
 
-  #decide(streak: Streak) {
+  #decide(streak: Streak): { next: Streak; plans: Plans } {
     const { end, output, rules } = this.#report;
     const everyMs = this.#settings.folder === undefined ? undefined : rules.mailEveryMs;
     const hasOutput = (output?.bytes ?? 0) > 0;
-    return decideMails(streak, { isOk: end.ok, hasOutput, atMs: this.#nowMs, everyMs });
+    const run = { isOk: end.ok, hasOutput, atMs: this.#nowMs, everyMs };
+    const { next, plans } = decideMails(streak, run);
+    return { next, plans: { ...plans, webhook: decideWebhook(streak, run, rules.webhookWhen) } };
   }
 
   #isUneventful(streak: Streak): boolean {
@@ -184,29 +200,41 @@ class Announcement {
   }
 
   /** @returns false where something could not be put into the outbox */
-  async #putPlanned(
-    recipients: readonly Recipient[],
-    plans: Readonly<Record<Audience, Plan | undefined>>,
-    streak: string,
-  ): Promise<boolean> {
+  async #putPlanned(recipients: readonly Recipient[], plans: Plans, streak: string): Promise<boolean> {
     let isKept = true;
-    for (const { mailbox, audience } of recipients) {
+    for (const recipient of recipients) {
+      const { kind, audience } = recipient;
       const plan = plans[audience];
       if (plan === undefined) continue;
-      const everyMs = this.#report.rules.mailEveryMs;
+      const everyMs = audience === "webhook" ? undefined : this.#report.rules.mailEveryMs;
       const isHeldBack = plan.dueMs > this.#nowMs;
-      // One id for all mails of an audience that a pause holds back, and for the one that follows: the last counts.
-      const id =
-        everyMs === undefined ? newItemId() : `p${digestOf(`${streak}\n${mailbox.address}`).slice(0, 11)}`;
-      const pause = isHeldBack && everyMs !== undefined ? { name: streak, audience, everyMs } : undefined;
+      // One id for all that a pause holds back from somebody, and for what follows: the last counts.
+      const to = kind === "mail" ? recipient.mailbox.address : recipient.url;
+      const id = everyMs === undefined ? newItemId() : `p${digestOf(`${streak}\n${to}`).slice(0, 11)}`;
+      const pause =
+        isHeldBack && everyMs !== undefined && audience !== "webhook"
+          ? { name: streak, audience, everyMs }
+          : undefined;
       const put = await this.#put((limit) => ({
-        ...this.#frame("mail", id, plan.dueMs),
-        ...this.#mailTo(mailbox, plan.occasion, limit),
+        ...this.#frame(kind, id, plan.dueMs),
+        ...this.#noticeTo(recipient, plan.occasion, limit),
         ...(pause && { pause }),
       }));
       isKept &&= put;
     }
     return isKept;
+  }
+
+  #noticeTo(recipient: Recipient, occasion: Occasion, limit: number) {
+    if (recipient.kind === "mail") return this.#mailTo(recipient.mailbox, occasion, limit);
+    const { job, run } = this.#report;
+    const { redact } = this.#settings;
+    const { kind, url } = recipient;
+    const body =
+      kind === "slack"
+        ? composeSlack(this.#report, { occasion, redact })
+        : composeWebhook(this.#report, { occasion, redact, outputLimit: limit });
+    return { kind, job, run, url, body };
   }
 
   #mailTo(to: Mailbox, occasion: Occasion, limit: number) {
@@ -249,6 +277,8 @@ class Announcement {
     }
   }
 }
+
+const noticeWords = { ping: "ping", webhook: "webhook", slack: "message to a chat" } as const;
 
 function digestOf(text: string): string {
   return new Bun.CryptoHasher("sha256").update(text).digest("hex");

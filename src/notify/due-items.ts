@@ -13,7 +13,9 @@ export interface ItemName {
 }
 
 /** What can wait in the outbox. */
-export type ItemKind = "mail" | "ping";
+export type ItemKind = (typeof kinds)[number];
+
+const kinds = ["mail", "ping", "webhook", "slack"] as const;
 
 /** An item that was made later than now, by more than this, was made under a clock that has been set back since. */
 const aheadLimitMs = 3_600_000;
@@ -26,9 +28,10 @@ export function formatItemName({ dueMs, createdMs, kind, id }: ItemName): string
 /** @returns undefined for a file that is no item */
 export function parseItemName(file: string): ItemName | undefined {
   const [, due, created, kind, id] =
-    /^(\d{1,15})-(\d{1,15})-(mail|ping)-([0-9a-z]{1,40})\.json$/.exec(file) ?? [];
-  if (id === undefined || (kind !== "mail" && kind !== "ping")) return undefined;
-  return { dueMs: Number(due), createdMs: Number(created), kind, id };
+    /^(\d{1,15})-(\d{1,15})-([a-z]{1,20})-([0-9a-z]{1,40})\.json$/.exec(file) ?? [];
+  const known = kinds.find((each) => each === kind);
+  if (id === undefined || known === undefined) return undefined;
+  return { dueMs: Number(due), createdMs: Number(created), kind: known, id };
 }
 
 /** True if an item is to be tried now. */

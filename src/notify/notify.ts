@@ -1,5 +1,5 @@
 /**
- * Who hears of a run: mail and pings.
+ * Who hears of a run: mail, pings, webhooks and chats.
  *
  * Nothing here delays or fails a job. What is to be sent is put into the outbox, a process of its own is started to send it,
  * and that is all that the run's own process does. This door is light; the rest is loaded when there is something to tell.
@@ -44,8 +44,9 @@ export function announceStart(url: string, runId: string): StartPing {
 }
 
 /** True where the rules name somebody who is told of a run's end. */
-export function isAnyoneTold({ pingUrl, outputs }: RunReport["rules"]): boolean {
-  return pingUrl !== undefined || outputs.some(({ sink }) => sink.kind === "mail");
+export function isAnyoneTold({ pingUrl, webhookUrl, slackUrl, outputs }: RunReport["rules"]): boolean {
+  if (pingUrl !== undefined || webhookUrl !== undefined || slackUrl !== undefined) return true;
+  return outputs.some(({ sink }) => sink.kind === "mail");
 }
 
 /**
@@ -111,7 +112,7 @@ export async function readOutbox(folder: string): Promise<Item[]> {
     .filter((item) => item !== undefined);
 }
 
-/** Where an item goes, as it may be shown: a ping's URL without its key. */
+/** Where an item goes, as it may be shown: of a URL nothing behind its host. */
 export async function targetOf(item: Item): Promise<string> {
   return item.kind === "mail" ? item.to : (await import("./ping.ts")).pingTarget(item.url);
 }

@@ -1,5 +1,5 @@
 /**
- * The outbox: a folder with one file for each mail or ping that is still to be sent.
+ * The outbox: a folder with one file for each mail, ping, webhook or chat message that is still to be sent.
  *
  * A file is written whole or not at all, and removed only when what it holds was accepted: a power cut or a kill loses
  * nothing, and can at worst send the one item twice that was on its way.
@@ -11,8 +11,8 @@ import { type Lock, takeLock } from "../system/lock.ts";
 import { formatItemName, type ItemKind, type ItemName, parseItemName } from "./due-items.ts";
 import type { Audience } from "./streaks.ts";
 
-/** One mail to one address, or one ping. */
-export type Item = MailItem | PingItem;
+/** One mail to one address, one ping, one webhook, or one chat message. */
+export type Item = MailItem | PingItem | PostItem;
 
 interface WaitingItem {
   /** Twelve hexadecimal digits; that of a mail held back by a pause begins with `p`. */
@@ -37,10 +37,14 @@ export interface MailItem extends WaitingItem {
   readonly to: string;
   /** All of it, in ASCII, lines ending in `\n`. */
   readonly text: string;
-  /** The pause that begins when it has gone out. */
-  readonly pause?:
-    | { readonly name: string; readonly audience: Audience; readonly everyMs: number }
-    | undefined;
+  readonly pause?: PauseAfter | undefined;
+}
+
+/** The pause that begins when an item has gone out. */
+export interface PauseAfter {
+  readonly name: string;
+  readonly audience: Audience;
+  readonly everyMs: number;
 }
 
 /** The ping of a run's end. */
@@ -50,8 +54,22 @@ export interface PingItem extends WaitingItem {
   readonly body: string;
 }
 
+/** A JSON document about a run's end, for a webhook or in the form that Slack's have. */
+export interface PostItem extends WaitingItem {
+  readonly kind: "webhook" | "slack";
+  readonly url: string;
+  readonly body: string;
+  /** Only with `slack`. */
+  readonly pause?: PauseAfter | undefined;
+}
+
 /** How long an item is tried. */
-export const keepMs: Readonly<Record<ItemKind, number>> = { mail: 3 * 86_400_000, ping: 600_000 };
+export const keepMs: Readonly<Record<ItemKind, number>> = {
+  mail: 3 * 86_400_000,
+  ping: 600_000,
+  webhook: 86_400_000,
+  slack: 86_400_000,
+};
 /** No more items than this are kept. */
 export const itemLimit = 1000;
 const itemSizeLimit = 2 * 1024 * 1024;
@@ -117,8 +135,8 @@ export function parseItem(text: string): Item | undefined {
     return undefined;
   if (!/^[0-9a-z]{1,40}$/.test(String(item["id"]))) return undefined;
   const isMail = item["kind"] === "mail" && areTexts("to", "text");
-  const isPing = item["kind"] === "ping" && areTexts("url", "body");
-  return isMail || isPing ? (value as Item) : undefined; // proved so far as it is used
+  const isPost = ["ping", "webhook", "slack"].includes(String(item["kind"])) && areTexts("url", "body");
+  return isMail || isPost ? (value as Item) : undefined; // proved so far as it is used
 }
 
 /** Removes an item; one that is gone already is no error. */

@@ -4,10 +4,10 @@
  */
 import type { EndEvent } from "../model/run-event.ts";
 import type { Delivery } from "./delivery.ts";
+import { postTo } from "./http-post.ts";
 
 /** How much of a body the service keeps. */
 export const pingBodyLimit = 100_000;
-const timeLimitMs = 10_000;
 
 /**
  * The URL for an event of a run. A query that the URL has stays, and `rid` comes behind it.
@@ -44,7 +44,7 @@ export function ridOf(runId: string): string {
   return `${digits.slice(0, 8)}-${digits.slice(8, 12)}-8${digits.slice(12, 15)}-8${digits.slice(15)}00-000000000000`;
 }
 
-/** The URL as it may be shown: its path is the key to the check. */
+/** A ping's or webhook's URL as it may be shown: behind the host stands the key to it. */
 export function pingTarget(text: string): string {
   const url = URL.parse(text);
   return url === null ? "?" : `${url.protocol}//${url.host}/...`;
@@ -55,29 +55,6 @@ export function pingTarget(text: string): string {
  * @param signal ends the attempt early
  */
 export async function sendPing(url: string, body: string, signal?: AbortSignal): Promise<Delivery> {
-  const timeout = AbortSignal.timeout(timeLimitMs);
-  try {
-    const answer = await fetch(url, {
-      method: "POST",
-      body,
-      headers: { "content-type": "text/plain; charset=utf-8", "user-agent": "rcron" },
-      signal: signal === undefined ? timeout : AbortSignal.any([timeout, signal]),
-      // Whatever NODE_TLS_REJECT_UNAUTHORIZED says.
-      tls: { rejectUnauthorized: true },
-    });
-    await answer.body?.cancel();
-    if (answer.ok) return { kind: "sent" };
-    const reason = `the server answered ${answer.status}`;
-    const isLasting = answer.status >= 400 && answer.status < 500 && ![408, 425, 429].includes(answer.status);
-    return isLasting ? { kind: "never", reason } : { kind: "later", reason, isTransport: false };
-  } catch (error) {
-    const reason = timeout.aborted ? `no answer within ${timeLimitMs / 1000} s` : reasonOf(error);
-    return { kind: "later", reason, isTransport: true };
-  }
-}
-
-/** Without the URL, which the runtime's messages can hold. */
-function reasonOf(error: unknown): string {
-  const code = error instanceof Error && "code" in error ? String(error.code) : "";
-  return code === "" ? "the server can't be reached" : `the server can't be reached (${code})`;
+  const headers = { "content-type": "text/plain; charset=utf-8", "user-agent": "rcron" };
+  return postTo(url, { body, headers, redirects: "follow", signal });
 }

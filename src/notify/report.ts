@@ -1,6 +1,7 @@
 /**
  * What notify is told of a run's end, and with which settings it tells others.
  */
+import type { Owner } from "../model/placement.ts";
 import type { Rules } from "../model/rules.ts";
 import type { EndEvent } from "../model/run-event.ts";
 
@@ -23,7 +24,12 @@ export interface RunReport {
   readonly output: KeptOutput | undefined;
   /** The job's environment; only what cron's mail tells too is taken from it. */
   readonly environment: readonly (readonly [name: string, value: string])[];
-  readonly rules: Pick<Rules, "outputs" | "pingUrl" | "mailEveryMs">;
+  /** Who answers for the job, for webhooks; owners are mailed by the rules' `outputs`. Missing: nobody is named. */
+  readonly owners?: readonly Owner[] | undefined;
+  readonly rules: Pick<
+    Rules,
+    "outputs" | "pingUrl" | "mailEveryMs" | "webhookUrl" | "webhookWhen" | "slackUrl"
+  >;
 }
 
 /** What is kept of a job's output. */
@@ -45,6 +51,8 @@ export interface NotifySettings {
   /** `NAME <ADDRESS>` or `ADDRESS`; undefined: the user's, on this host. */
   readonly mailFrom: string | undefined;
   readonly mailPasswordFile: string | undefined;
+  /** What webhooks are signed with; undefined: they are not. */
+  readonly webhookSecretFile: string | undefined;
   /** Takes secrets out of a text. */
   readonly redact: (text: string) => string;
   /** The configuration that the sender shall read; undefined: the default one. */

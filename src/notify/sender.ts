@@ -9,7 +9,7 @@ import { parseMailThrough } from "../model/mail-through.ts";
 import { Problem } from "../model/problem.ts";
 import type { Level } from "../model/syslog-names.ts";
 import type { Delivery } from "./delivery.ts";
-import { formatItemName, type ItemName, isDue } from "./due-items.ts";
+import { formatItemName, type ItemKind, type ItemName, isDue } from "./due-items.ts";
 import {
   type Item,
   keepMs,
@@ -58,11 +58,19 @@ export interface Sent {
 }
 
 /** What the sender needs of the settings. */
-export type SenderSettings = Pick<NotifySettings, "folder" | "mailThrough" | "mailPasswordFile">;
+export type SenderSettings = Pick<
+  NotifySettings,
+  "folder" | "mailThrough" | "mailPasswordFile" | "webhookSecretFile"
+> & {
+  /** rcron's own. */
+  readonly version: string;
+};
 
 const firstBackoffMs = 60_000;
 const lastBackoffMs = 3_600_000;
 const pollMs = 1000;
+/** Which kind goes first. */
+const turns: Readonly<Record<ItemKind, number>> = { ping: 0, webhook: 1, slack: 1, mail: 2 };
 const tooLate: Delivery = { kind: "never", reason: "its time is over" };
 const realClock: SenderClock = { now: Date.now, sleep: (ms) => Bun.sleep(ms) };
 
@@ -159,10 +167,13 @@ class Sender {
     return listOutbox(folder).filter((name) => isDue(name, now) && !this.#stuck.has(name.id));
   }
 
-  /** Pings first: they tell of now, and are small. What stands behind a server that can't be reached is not tried in vain. */
+  /**
+   * Pings first: they tell of now, and are small; mails, of which one can take a minute, last. What stands behind a server that can't
+   * be reached is not tried in vain, nor is a URL that wants to be left alone for a while.
+   */
   async #sendAll(folder: string, names: readonly ItemName[]): Promise<void> {
     const down = new Map<string, Delivery>();
-    const inOrder = [...names].sort((a, b) => Number(a.kind === "mail") - Number(b.kind === "mail"));
+    const inOrder = [...names].sort((a, b) => turns[a.kind] - turns[b.kind]);
     for (const name of inOrder) {
       const item = readItem(folder, name);
       if (item === undefined) {
@@ -173,8 +184,11 @@ class Sender {
         continue;
       }
       const way = item.kind === "mail" ? "mail" : pingTarget(item.url);
-      const delivery = down.get(way) ?? (this.#isStale(item) ? tooLate : await this.#deliver(item));
+      const url = item.kind === "mail" ? way : item.url;
+      const known = down.get(way) ?? down.get(url);
+      const delivery = known ?? (this.#isStale(item) ? tooLate : await this.#deliver(item));
       if (delivery.kind === "later" && delivery.isTransport) down.set(way, delivery);
+      else if (delivery.kind === "later" && delivery.retryAfterMs !== undefined) down.set(url, delivery);
       await this.#settle(folder, name, item, delivery);
     }
   }
@@ -188,7 +202,7 @@ class Sender {
     const next = this.#judge(item, delivery);
     if (next === undefined) {
       removeItem(folder, name);
-      if (delivery.kind === "sent" && item.kind === "mail" && item.pause !== undefined) {
+      if (delivery.kind === "sent" && item.kind !== "ping" && item.pause !== undefined) {
         await beginPause(folder, item.pause, this.#clock.now());
       }
       return;
@@ -222,7 +236,9 @@ class Sender {
     // Made under a clock that has been set back since: its time counts from now.
     const isAhead = item.createdMs > now;
     const expiresMs = isAhead ? now + keepMs[item.kind] : item.expiresMs;
-    const dueMs = now + Math.min(lastBackoffMs, firstBackoffMs * 2 ** item.attempts);
+    const backoffMs = Math.min(lastBackoffMs, firstBackoffMs * 2 ** item.attempts);
+    const askedMs = delivery.kind === "later" ? (delivery.retryAfterMs ?? 0) : 0;
+    const dueMs = now + Math.max(backoffMs, askedMs);
     const what = describeItem(item);
     const reason = safeLine(delivery.reason);
     if (delivery.kind === "never" || dueMs >= expiresMs) {
@@ -270,6 +286,10 @@ class Sender {
 async function deliverItem(item: Item, settings: SenderSettings): Promise<Delivery> {
   try {
     if (item.kind === "ping") return await sendPing(item.url, item.body);
+    if (item.kind !== "mail") {
+      const { webhookSecretFile: secretFile, version } = settings;
+      return await (await import("./webhook.ts")).sendWebhook(item, { secretFile, version });
+    }
     const way = parseMailThrough(settings.mailThrough);
     if (way instanceof Problem) return { kind: "later", reason: way.message, isTransport: true };
     if (way.kind === "sendmail") {
@@ -285,7 +305,7 @@ async function deliverItem(item: Item, settings: SenderSettings): Promise<Delive
   }
 }
 
-/** `mail to ops@example.com about backup (run 0123456789abcdef)`. */
+/** `mail to ops@example.com about backup (run 0123456789abcdef)`; of a URL nothing behind its host. */
 function describeItem(item: Item): string {
   const to = item.kind === "mail" ? item.to : pingTarget(item.url);
   return safeLine(`${item.kind} to ${to} about ${item.job} (run ${item.run})`);

@@ -30,6 +30,11 @@ export function safeLine(text: string): string {
   return safeText(text).replace(/[\n\t]/g, (char) => (char === "\n" ? "\\n" : " "));
 }
 
+/** A text that is no longer than so many UTF-16 units, `...` at its end where something is missing. @param limit 3 or more */
+export function cutTo(text: string, limit: number): string {
+  return text.length <= limit ? text : `${text.slice(0, limit - 3).toWellFormed()}...`;
+}
+
 /**
  * The first bytes of a text as UTF-8, no character cut in two.
  * @param limit bytes, 0 or more

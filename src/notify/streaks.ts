@@ -5,14 +5,16 @@
  * asks for. The rule that everything here serves: whoever reads only the mails never believes a wrong state.
  *
  * - An address with `if-error:` hears of the first failure in a row and of the success that ends them.
+ *   So does a chat.
  * - Any other address hears of each run that failed, printed something, or ended a row of failures.
  * - Within a pause nothing goes out. What would have is one mail, due when the pause ends, which each later run that
  *   should be told of replaces by its own: so the last word is always the true one, with the count of the rest.
  */
+import type { WebhookWhen } from "../model/rules.ts";
 import { readFileStart, writeFileAtomically } from "../system/files.ts";
 import { thrownSystemError } from "../system/libc.ts";
 import { type Lock, takeLock } from "../system/lock.ts";
-import type { Occasion } from "./compose-mail.ts";
+import type { Occasion } from "./run-in-words.ts";
 
 /** The two kinds of addresses. */
 export type Audience = "always" | "if-error";
@@ -80,6 +82,20 @@ export function decideMails(
     next: { failures, sinceMs, audiences: { always: always.pause, "if-error": ifError.pause } },
     plans: { always: always.plan, "if-error": ifError.plan },
   };
+}
+
+/**
+ * Whether a webhook is told of a run. No pause holds it back: a program has no mailbox that could overflow, and would believe what
+ * it was told last. Pure.
+ */
+export function decideWebhook(
+  streak: Streak,
+  { isOk, atMs }: Pick<RunForStreak, "isOk" | "atMs">,
+  when: WebhookWhen,
+): Plan | undefined {
+  const run = { isOk, hasOutput: when === "always", atMs, everyMs: undefined };
+  const { plans } = decideMails(streak, run);
+  return when === "change" ? plans["if-error"] : plans.always;
 }
 
 function plan(

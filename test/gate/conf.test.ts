@@ -106,6 +106,7 @@ describe("parseConf()", () => {
         mailThrough: "sendmail",
         mailFrom: undefined,
         mailPasswordFile: undefined,
+        webhookSecretFile: undefined,
         lines: {},
         sections: undefined,
         daemon: undefined,
@@ -159,6 +160,8 @@ describe("parseConf()", () => {
     ["mail_from = cron@example.org", { mailFrom: "cron@example.org" }],
     ["mail_password_file = /etc/rcron/password", { mailPasswordFile: "/etc/rcron/password" }],
     ["mail_password_file = None", { mailPasswordFile: undefined }],
+    ["webhook_secret_file = /etc/rcron/webhook-secret", { webhookSecretFile: "/etc/rcron/webhook-secret" }],
+    ["webhook_secret_file = None", { webhookSecretFile: undefined }],
   ])("%p is understood", (text, part) => {
     expect(proven(text)).toMatchObject(part as object);
   });

@@ -268,7 +268,8 @@ describe("watchJobs() and checkJobs() with distcrond's folders", () => {
   test("docs/fleet.md has the keys that the files may have", () => {
     const page = readFileSync(new URL("../../docs/fleet.md", import.meta.url), "utf8");
     for (const key of [
-      ...["description", "owners", "policy", "schedule", "command", "shell_command", "environment"],
+      ...["description", "owners", "notifications", "webhook", "slack", "mail", "policy", "schedule"],
+      ...["command", "shell_command", "environment"],
       ...["roles", "connection_type", "connection_options", "runs_at_once", "ssh_host", "ssh_user"],
       ...["ssh_private_key_file", "ssh_password_file", "ssh_accept_new", "interval", "reference", "spread"],
     ])

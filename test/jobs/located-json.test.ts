@@ -113,6 +113,7 @@ describe("parseJson()", () => {
 describe("distcrond's files, whatever stands in them", () => {
   const keys = [
     ...["description", "owners", "policy", "schedule", "command", "shell_command", "environment", "name"],
+    ...["notifications", "webhook", "slack", "mail"],
     ...["select", "hosts", "roles", "host_list", "interval", "reference", "spread", "email_address"],
     ...[
       "connection_type",

@@ -170,6 +170,22 @@ describe("shownText()", () => {
   ])("a password in %p is not shown", (text, shown) => {
     expect(shownText({ key: "ping", text })).toBe(shown);
   });
+
+  test.each([
+    ["https://hooks.example.org/services/T/B/secret", "https://hooks.example.org/..."],
+    ["https://hooks.example.org?secret", "https://hooks.example.org/..."],
+    ["https://hooks.example.org#secret", "https://hooks.example.org/..."],
+    ["https://hooks.example.org:8443", "https://hooks.example.org:8443"],
+    ["https://me:secret@hooks.example.org/secret", "https://[redacted]@hooks.example.org/..."],
+    ["https://hooks.example.org/a@secret", "https://..."],
+    ["https://me:se/cret@hooks.example.org", "https://..."],
+    ["https:/hooks.example.org/secret", "https:/hooks.example.org/..."],
+    ["hooks.example.org/secret", "hooks.example.org/..."],
+    ["https://hooks.example.org secret", "https://hooks.example.org/..."],
+    ["none", "none"],
+  ])("of %p nothing is shown behind the host", (text, shown) => {
+    for (const key of ["webhook", "slack"] as const) expect(shownText({ key, text })).toBe(shown);
+  });
 });
 
 describe("rulesInForce()", () => {

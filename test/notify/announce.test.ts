@@ -2,6 +2,7 @@
  * A run's end: what gets into the outbox, and the sender that is started, a real one.
  */
 import { describe, expect, test } from "bun:test";
+import { createHmac } from "node:crypto";
 import {
   chmodSync,
   existsSync,
@@ -12,6 +13,8 @@ import {
   writeFileSync,
 } from "node:fs";
 import { join } from "node:path";
+import { version } from "../../src/cli/version.ts";
+import { parseDistcrondJob } from "../../src/jobs/jobs.ts";
 import {
   announceEnd,
   type Item,
@@ -23,6 +26,7 @@ import {
 import { lockOutbox, newItemId } from "../../src/notify/outbox.ts";
 import { handedLimit, type SenderStart, startSender } from "../../src/notify/start-sender.ts";
 import { keepAcrossExec } from "../../src/system/process.ts";
+import { terms } from "../jobs/terms.ts";
 import { describeOnPrivateHost, onPrivateHost } from "../support/private-host.ts";
 import { run, temporaryFolder } from "../support/program.ts";
 import { goodRun, mailTo, printed, sampleRun, settingsFor } from "./sample-run.ts";
@@ -40,6 +44,20 @@ function announcer(folder: string | undefined, more: Partial<NotifySettings> = {
       startSender: (start) => void starts.push(start),
     });
   return { announce, starts };
+}
+
+/** Those of a job of distcrond's with an owner, and somebody who is named in its notifications. */
+function ownedRules(): RunReport["rules"] {
+  const text = JSON.stringify({
+    owners: [{ name: "Mona", email_address: "mona@example.com" }],
+    notifications: { mail: ["ops@example.com"] },
+    policy: { select: "any", hosts: ["web1"] },
+    schedule: "0 45 20 * * *",
+    shell_command: "backup",
+  });
+  const [job] = parseDistcrondJob(text, "backup.json", "backup", terms).jobs;
+  if (job === undefined) throw new Error("no job");
+  return job.rules;
 }
 
 const subjects = (items: readonly Item[]) =>
@@ -76,6 +94,97 @@ describe("announceEnd()", () => {
     expect(subjects(await readOutbox(folder.path))).toEqual([
       "ops@example.com: FAILED backup on host1: exit status 3 after 12 s",
       "ops@example.com: recovered: backup on host1, after 3 failures",
+    ]);
+  });
+
+  test("tells webhook and chat of a row's start and end, once each", async () => {
+    using folder = temporaryFolder();
+    const { announce } = announcer(folder.path);
+    const rules = { webhookUrl: "https://hook.example/key", slackUrl: "https://chat.example/key" };
+    const owners = [{ name: "Mona", address: "mona@example.com" }];
+    for (let index = 0; index < 3; index++)
+      await announce(sampleRun({ rules, report: { owners } }), now + index);
+    for (let index = 10; index < 13; index++) await announce(goodRun({ rules }), now + index);
+    const items = (await readOutbox(folder.path)).flatMap((item) => (item.kind === "mail" ? [] : [item]));
+    expect(items.map(({ kind, url }) => `${kind} ${url}`).sort()).toEqual([
+      "slack https://chat.example/key",
+      "slack https://chat.example/key",
+      "webhook https://hook.example/key",
+      "webhook https://hook.example/key",
+    ]);
+    const bodies = (kind: string) =>
+      items.filter((item) => item.kind === kind).map(({ body }) => JSON.parse(body));
+    expect(bodies("webhook")).toMatchObject([
+      { result: "failed", failures: 1, owners, output: { head: "copying\ndisk full\n" } },
+      { result: "recovered", failures: 3, failingSinceMs: now, owners: [] },
+    ]);
+    const [failed, recovered] = bodies("slack");
+    expect(failed.text).toStartWith("FAILED backup on host1: exit status 3 after 12 s\n");
+    expect(recovered.text).toStartWith("recovered: backup on host1, after 3 failures\n");
+  });
+
+  test.each([
+    ["failure", ["failed", "failed", "recovered"]],
+    ["always", ["failed", "failed", "recovered", "ok"]],
+  ] as const)("tells a webhook with webhook_when = %s of these", async (webhookWhen, want) => {
+    using folder = temporaryFolder();
+    const { announce } = announcer(folder.path);
+    const rules = { webhookUrl: "https://hook.example/key", webhookWhen };
+    for (let index = 0; index < 2; index++) await announce(sampleRun({ rules }), now + index);
+    for (let index = 2; index < 4; index++)
+      await announce(goodRun({ rules, report: { output: printed("") } }), now + index);
+    const items = await readOutbox(folder.path);
+    expect(items.map((item) => item.kind === "webhook" && JSON.parse(item.body).result)).toEqual([...want]);
+  });
+
+  test("mail_every holds a message to a chat back as it does a mail, and no webhook", async () => {
+    using folder = temporaryFolder();
+    const { announce } = announcer(folder.path);
+    const rules = {
+      webhookUrl: "https://hook.example/key",
+      slackUrl: "https://chat.example/key",
+      mailEveryMs: 3_600_000,
+    };
+    await announce(sampleRun({ rules }), now);
+    for (let index = 1; index <= 3; index++) {
+      const runOf = index % 2 === 1 ? goodRun : sampleRun;
+      await announce(runOf({ rules }), now + index * 60_000);
+    }
+    const items = await readOutbox(folder.path);
+    const dueOf = (kind: string) =>
+      items.filter((item) => item.kind === kind).map(({ dueMs }) => dueMs - now);
+    expect(dueOf("webhook").sort((a, b) => a - b)).toEqual([0, 60_000, 120_000, 180_000]);
+    expect(dueOf("slack")).toEqual([3_600_000]);
+    const held = items.find(({ kind }) => kind === "slack");
+    expect(held).toMatchObject({ pause: { audience: "if-error", everyMs: 3_600_000 } });
+    const { text } = JSON.parse(held?.kind === "slack" ? held.body : "{}");
+    expect(text).toStartWith("recovered: backup on host1, after 1 failure\n");
+    expect(text).toContain("3 runs since the last message, 1 failed.");
+  });
+
+  test("hands webhook and message on where nothing can be kept, with less of the output", async () => {
+    const { announce, starts } = announcer(undefined);
+    const rules = { webhookUrl: "https://hook.example/key", slackUrl: "https://chat.example/key" };
+    await announce(sampleRun({ rules, report: { output: printed("x".repeat(50_000)) } }));
+    const handed = starts[0]?.handed ?? [];
+    expect(handed.map(({ kind }) => kind)).toEqual(["slack", "webhook"]);
+    expect(JSON.stringify(handed).length).toBeLessThan(10_000);
+  });
+
+  test("an owner is mailed at the first failure and at the recovery, once each", async () => {
+    using folder = temporaryFolder();
+    const { announce } = announcer(folder.path);
+    const rules = ownedRules();
+    expect(rules.outputs.length).toBe(2);
+    for (let index = 0; index < 3; index++) await announce(sampleRun({ rules }), now + index);
+    for (let index = 3; index < 6; index++) await announce(goodRun({ rules }), now + index);
+    const failed = "FAILED backup on host1: exit status 3 after 12 s";
+    const recovered = "recovered: backup on host1, after 3 failures";
+    expect(subjects(await readOutbox(folder.path)).sort()).toEqual([
+      `mona@example.com: ${failed}`,
+      `mona@example.com: ${recovered}`,
+      `ops@example.com: ${failed}`,
+      `ops@example.com: ${recovered}`,
     ]);
   });
 
@@ -307,6 +416,76 @@ describeOnPrivateHost("a run's mail, from its end to a real server", sinkNeeds, 
     const [mail] = await sink.mails(1);
     expect(mail).toMatchObject({ from: "root@host1", to: ["ops@example.com"] });
     expect(mail?.text).toContain("disk full\r\n");
+  });
+
+  test("arrives at a job's owner from the first failure and the recovery, once each", async () => {
+    using folder = temporaryFolder();
+    await using sink = await startSink();
+    const settings = settingsFor(folder.path, { confPath: confFor(folder.path, sink.port) });
+    const { outputs } = ownedRules();
+    const rules = {
+      outputs: outputs.filter(({ sink }) => sink.kind === "mail" && sink.address !== "ops@example.com"),
+    };
+    const steps = [sampleRun, sampleRun, goodRun, goodRun];
+    for (const step of steps) {
+      expect(await announceEnd(step({ rules }), settings, { startSender: start })).toEqual([]);
+    }
+    await sink.mails(2);
+    const settled = await run([
+      ...program,
+      "mail",
+      "send",
+      "--history",
+      folder.path,
+      "--conf",
+      settings.confPath ?? "",
+    ]);
+    expect(settled.exitCode).toBe(0); // nothing waits: no third one comes
+    const mails = sink.soFar.map(({ to, text }) => [to, /^X-Rcron-Result: (\w+)/m.exec(text)?.[1]]);
+    expect(mails.sort()).toEqual([
+      [["mona@example.com"], "failed"],
+      [["mona@example.com"], "recovered"],
+    ]);
+  });
+
+  test("a signed webhook arrives through a sender of its own; the secret is nowhere but in its file", async () => {
+    using folder = temporaryFolder();
+    const got = Promise.withResolvers<{ headers: Headers; body: string }>();
+    using server = Bun.serve({
+      hostname: "127.0.0.1",
+      port: 0,
+      fetch: async (request) => {
+        got.resolve({ headers: request.headers, body: await request.text() });
+        return new Response("ok");
+      },
+    });
+    const confPath = join(folder.path, "rcron.conf");
+    const secretFile = join(folder.path, "secret");
+    writeFileSync(secretFile, "s3cret\n", { mode: 0o644 });
+    writeFileSync(confPath, `webhook_secret_file = ${secretFile}\n`);
+    const settings = settingsFor(folder.path, { confPath, webhookSecretFile: secretFile });
+    const rules = { webhookUrl: `http://127.0.0.1:${server.port}/hook/url-key` };
+    expect(await announceEnd(sampleRun({ rules }), settings, { startSender: () => {} })).toEqual([]);
+
+    const words = [...program, "mail", "send", "--history", folder.path, "--conf", confPath];
+    const refused = await run(words);
+    expect(refused).toMatchObject({ exitCode: 1, stdout: "0 sent, 0 given up, 1 still waiting\n" });
+    expect(refused.stderr).toContain("webhook_secret_file must be of mode 0600 at most: it has 0644");
+    const listed = await run([...words.slice(0, -5), "list", ...words.slice(-4)]);
+    expect(listed.stdout).toMatch(/webhook {2}http:\/\/127\.0\.0\.1:\d+\/\.\.\. {2}backup/);
+    const [file = ""] = readdirSync(join(folder.path, "outbox")).filter((name) => name.endsWith(".json"));
+    const kept = readFileSync(join(folder.path, "outbox", file), "utf8");
+    for (const text of [refused.stderr, listed.stdout, kept]) expect(text).not.toContain("s3cret");
+    for (const text of [refused.stderr, listed.stdout]) expect(text).not.toContain("url-key");
+
+    chmodSync(secretFile, 0o600);
+    expect(await run(words)).toMatchObject({ exitCode: 0, stdout: "1 sent, 0 given up, 0 still waiting\n" });
+    const { headers, body } = await got.promise;
+    expect(JSON.parse(body)).toMatchObject({ job: "backup", result: "failed" });
+    const timestamp = headers.get("x-rcron-timestamp");
+    const hmac = createHmac("sha256", "s3cret").update(`${timestamp}.${body}`).digest("hex");
+    expect(headers.get("x-rcron-signature")).toBe(`sha256=${hmac}`);
+    expect(headers.get("user-agent")).toBe(`rcron/${version}`);
   });
 
   test("arrives from standard input where nothing can be kept", async () => {

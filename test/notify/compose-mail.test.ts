@@ -5,9 +5,10 @@ import { describe, expect, test } from "bun:test";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import fc from "fast-check";
-import { composeMail, howItEnded, type MailOptions, type Occasion } from "../../src/notify/compose-mail.ts";
+import { composeMail, type MailOptions } from "../../src/notify/compose-mail.ts";
 import { localTime, parseMailbox, renderMail } from "../../src/notify/mime.ts";
 import type { RunReport } from "../../src/notify/notify.ts";
+import { howItEnded, type Occasion } from "../../src/notify/run-in-words.ts";
 import { firstBytes, lastBytes, shownText } from "../../src/notify/shown-text.ts";
 import { endedAtMs, goodRun, printed, sampleRun } from "./sample-run.ts";
 

@@ -56,7 +56,15 @@ export function sampleRun({ end, report, rules }: SampleOptions = {}): RunReport
       exit: 3,
       ...end,
     },
-    rules: { outputs: [], pingUrl: undefined, mailEveryMs: undefined, ...rules },
+    rules: {
+      outputs: [],
+      pingUrl: undefined,
+      webhookUrl: undefined,
+      webhookWhen: "change",
+      slackUrl: undefined,
+      mailEveryMs: undefined,
+      ...rules,
+    },
   };
 }
 
@@ -71,6 +79,7 @@ export function settingsFor(folder: string | undefined, more: Partial<NotifySett
     mailThrough: "sendmail",
     mailFrom: undefined,
     mailPasswordFile: undefined,
+    webhookSecretFile: undefined,
     redact: (text) => text,
     ...more,
   };

@@ -28,6 +28,7 @@ import {
 import { type SenderOptions, type Sent, sendItems } from "../../src/notify/sender.ts";
 import { noStreak, readStreak } from "../../src/notify/streaks.ts";
 import { temporaryFolder } from "../support/program.ts";
+import { settingsFor } from "./sample-run.ts";
 
 const start = 1_800_000_000_000;
 const later: Delivery = { kind: "later", reason: "451 later", isTransport: false };
@@ -67,6 +68,11 @@ function pingItem(id: string, more: Partial<Item> = {}): Item {
   return { ...item, ...more } as Item;
 }
 
+function postItem(id: string, more: Partial<Item> = {}): Item {
+  const url = `https://hook.example/secret-${id}`;
+  return { ...pingItem(id), kind: "webhook", expiresMs: start + keepMs.webhook, url, ...more } as Item;
+}
+
 /** A sender whose time passes only where it sleeps. */
 function bench(folder: string | undefined, answer: (item: Item, attempt: number) => Delivery) {
   const clock = {
@@ -81,7 +87,7 @@ function bench(folder: string | undefined, answer: (item: Item, attempt: number)
   const counts = new Map<string, number>();
   const run = (options: Partial<SenderOptions> = {}): Promise<Sent> =>
     sendItems(
-      { folder, mailThrough: "sendmail", mailPasswordFile: undefined },
+      { ...settingsFor(folder), version: "1.0" },
       {
         mode: "due",
         waitMs: 120_000,
@@ -158,8 +164,10 @@ describe("hasDueItems()", () => {
   });
 
   test("names are read back, and others are none", () => {
-    const name = { dueMs: start, createdMs: start, kind: "ping", id: "p0" } as const;
-    expect(parseItemName(formatItemName(name))).toEqual(name);
+    for (const kind of ["mail", "ping", "webhook", "slack"] as const) {
+      const name = { dueMs: start, createdMs: start, kind, id: "p0" };
+      expect(parseItemName(formatItemName(name))).toEqual(name);
+    }
     for (const file of [".lock", "x", "1-2-mail-.json", "1-2-fax-a.json", ".1-2-mail-a.json.1234"]) {
       expect(parseItemName(file)).toBeUndefined();
     }
@@ -176,6 +184,8 @@ describe("parseItem()", () => {
       '{"kind":"mail"}',
       JSON.stringify({ ...mailItem("a"), id: "../x" }),
       JSON.stringify({ ...mailItem("a"), text: 1 }),
+      JSON.stringify({ ...postItem("a"), kind: "fax" }),
+      JSON.stringify({ ...postItem("a"), url: null }),
     ]) {
       expect(parseItem(text)).toBeUndefined();
     }
@@ -193,6 +203,56 @@ describe("sendItems()", () => {
     expect(tried).toEqual(["b2@0", "a1@0"]);
     expect(log).toEqual([]);
     expect(listOutbox(folder.path).map(({ id }) => id)).toEqual(["c3"]);
+  });
+
+  test("sends pings, then webhooks and messages to a chat, then mails", async () => {
+    using folder = temporaryFolder();
+    const items = [mailItem("a1"), postItem("b2"), postItem("c3", { kind: "slack" }), pingItem("d4")];
+    for (const [index, item] of items.entries())
+      await putItem(folder.path, { ...item, createdMs: start + index }, []);
+    const { run, tried, clock } = bench(folder.path, () => sent);
+    clock.nowMs += 10;
+    expect(await run()).toMatchObject({ sent: 4, waiting: 0 });
+    expect(tried.map((each) => each.split("@")[0])).toEqual(["d4", "b2", "c3", "a1"]);
+  });
+
+  test("waits as long as a server asks for, if that is longer, and leaves the URL alone for so long", async () => {
+    using folder = temporaryFolder();
+    const url = "https://hook.example/one";
+    for (const item of [postItem("a1", { url }), postItem("b2", { url }), postItem("c3")])
+      await putItem(folder.path, item, []);
+    const busy: Delivery = { ...later, reason: "the server answered 429", retryAfterMs: 100_000 };
+    const { run, tried } = bench(folder.path, (item, attempt) =>
+      item.id === "c3" || attempt > 1 ? sent : busy,
+    );
+    await run({ waitMs: 0 });
+    const waiting = listOutbox(folder.path);
+    expect(waiting.map(({ dueMs }) => dueMs)).toEqual([start + 100_000, start + 100_000]);
+    expect(tried.length).toBe(2); // one of the two for the busy URL, and the one for the other
+    await run();
+    expect(listOutbox(folder.path)).toEqual([]);
+  });
+
+  test("a server that asks for less gets the usual interval", async () => {
+    using folder = temporaryFolder();
+    await putItem(folder.path, postItem("a1"), []);
+    const { run } = bench(folder.path, () => ({ ...later, retryAfterMs: 1000 }));
+    await run({ waitMs: 0 });
+    expect(listOutbox(folder.path)[0]?.dueMs).toBe(start + 60_000);
+  });
+
+  test("gives a webhook up after a day, and tells nothing of its key", async () => {
+    using folder = temporaryFolder();
+    await putItem(folder.path, postItem("a1"), []);
+    const { run, log, clock } = bench(folder.path, () => down);
+    expect(await run({ waitMs: 2 * 3_600_000 })).toMatchObject({ givenUp: 1, waiting: 0 });
+    expect(clock.nowMs - start).toBeLessThanOrEqual(keepMs.webhook);
+    expect(log).toEqual([
+      "LOG_WARNING webhook to https://hook.example/... about backup (run 0123456789abcdef) could not be sent yet: connection refused",
+      expect.stringMatching(
+        /^LOG_ERR webhook to https:..hook.example.\.\.\. about backup .* after \d+ attempts: /,
+      ),
+    ]);
   });
 
   test("tries again after 1 min and 2 min, then leaves it to a later sender; says so once", async () => {
@@ -342,6 +402,14 @@ describe("sendItems()", () => {
         always: { untilMs: start + 60_000, runs: 0, failed: 0, heldBack: 0 },
       },
     });
+  });
+
+  test("begins the next pause when a message to a chat that was held back has gone out", async () => {
+    using folder = temporaryFolder();
+    const pause = { name: "backup@www-1", audience: "if-error", everyMs: 60_000 } as const;
+    await putItem(folder.path, postItem("p1", { kind: "slack", pause }), []);
+    await bench(folder.path, () => sent).run();
+    expect(readStreak(folder.path, pause.name).audiences["if-error"].untilMs).toBe(start + 60_000);
   });
 
   test("tries all at once where a person asks for it, what is not due too", async () => {

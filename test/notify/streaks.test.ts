@@ -3,7 +3,14 @@
  */
 import { describe, expect, test } from "bun:test";
 import fc from "fast-check";
-import { decideMails, noStreak, parseStreak, type Streak, streakName } from "../../src/notify/streaks.ts";
+import {
+  decideMails,
+  decideWebhook,
+  noStreak,
+  parseStreak,
+  type Streak,
+  streakName,
+} from "../../src/notify/streaks.ts";
 
 const minute = 60_000;
 const start = 1_800_000_000_000;
@@ -141,4 +148,31 @@ test("streakName() is safe, and tells job and cluster apart", () => {
   ];
   for (const name of names) expect(name).toMatch(/^[A-Za-z0-9_@-]{1,160}$/);
   expect(new Set(names).size).toBe(4);
+});
+
+describe("decideWebhook()", () => {
+  /** The same runs, for a webhook. */
+  function told(runs: string, when: "change" | "failure" | "always"): string {
+    let streak: Streak = noStreak;
+    const found: string[] = [];
+    [...runs].forEach((run, index) => {
+      const given = { isOk: run !== "F", hasOutput: run === "O", atMs: start + index * minute };
+      const plan = decideWebhook(streak, given, when);
+      if (plan !== undefined) {
+        expect(plan.dueMs).toBe(given.atMs);
+        expect(plan.occasion.sinceLastMail).toBeUndefined();
+        found.push(`${index}:${plan.occasion.failures}`);
+      }
+      streak = decideMails(streak, { ...given, everyMs: 10 * minute }).next;
+    });
+    return found.join(" ");
+  }
+
+  test.each([
+    ["change", "1:1 4:3 6:1"],
+    ["failure", "1:1 2:2 3:3 4:3 6:1"],
+    ["always", "0:0 1:1 2:2 3:3 4:3 5:0 6:1"],
+  ] as const)("%s, whatever mail_every says", (when, want) => {
+    expect(told("oFFFoOF", when)).toBe(want);
+  });
 });
