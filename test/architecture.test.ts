@@ -103,7 +103,7 @@ describe("the rooms", () => {
     expect(outside).toEqual([]);
     for (const file of sources.filter((name) => /^src\/(model|gate)\//.test(name))) {
       expect(readFileSync(join(project, file), "utf8")).not.toMatch(
-        /node:|Bun\.(spawn|file|write)|(?<![.\w])process\.\w/,
+        /["']node:|Bun\.(spawn|file|write)|(?<![.\w])process\.\w/,
       );
     }
   });

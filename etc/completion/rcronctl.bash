@@ -13,12 +13,13 @@ _rcronctl()
 	if ((COMP_CWORD > 1)); then
 		word=${COMP_WORDS[1]}
 		if [[ $word == state && ${COMP_WORDS[2]} == set ]] && ((COMP_CWORD > 2)); then word='state set'; fi
+		if [[ $word == nodes && ${COMP_WORDS[2]} == test ]] && ((COMP_CWORD > 2)); then word='nodes test'; fi
 		! _rcronctl_value "$prev" || return
 	fi
 
 	case $word in
 	'')
-		words='state follow doctor runs show jobs why metrics mail status next run stop pause resume reload'
+		words='state follow doctor runs show jobs why metrics mail status next run stop pause resume nodes reload'
 		options='--help --version'
 		;;
 	state)
@@ -53,6 +54,14 @@ _rcronctl()
 		((COMP_CWORD > 2)) || words='list send drop'
 		;;
 	status | reload) options='--conf --socket --json --help' ;;
+	nodes)
+		options='--conf --socket --json --help'
+		((COMP_CWORD > 2)) || words='test'
+		;;
+	'nodes test')
+		options='--conf --socket --json --help'
+		((COMP_CWORD > 3)) || words="all $(_rcronctl_record nodes node)"
+		;;
 	next)
 		options='--conf --socket --cron-dir --count --json --help'
 		((COMP_CWORD > 2)) || words=$(_rcronctl_record jobs job)
@@ -106,7 +115,7 @@ _rcronctl_value() # OPTION; fails where it has none
 	[[ -z $values ]] || mapfile -t COMPREPLY < <(compgen -W "$values" -- "$cur")
 }
 
-_rcronctl_record() # WORD KEY: what the record has under this key
+_rcronctl_record() # WORD KEY: what the record, or rcrond, has under this key
 {
 	rcronctl "$1" --json 2>/dev/null | sed -n 's/^    "'"$2"'": "\([^"\\]*\)",$/\1/p'
 }

@@ -3,13 +3,15 @@
 # Goes to:  /usr/share/fish/vendor_completions.d/rcronctl.fish   (or ~/.config/fish/completions/)
 # Check:    complete -C 'rcronctl st'
 
-# The word that has been typed so far: nothing, "state", "state set", ...
+# The word that has been typed so far: nothing, "state", "state set", "nodes test", ...
 function __rcronctl_word
     set -l words (commandline -opc)
     if test (count $words) -lt 2
         return
     else if test "$words[2]" = state; and test (count $words) -gt 2; and test "$words[3]" = set
         echo 'state set'
+    else if test "$words[2]" = nodes; and test (count $words) -gt 2; and test "$words[3]" = test
+        echo 'nodes test'
     else
         echo $words[2]
     end
@@ -17,6 +19,11 @@ end
 
 function __rcronctl_is
     contains -- "$(__rcronctl_word)" $argv
+end
+
+# True straight behind "nodes test", where a node may stand.
+function __rcronctl_may_name_node
+    test (count (commandline -opc)) -eq 3; and __rcronctl_is 'nodes test'
 end
 
 # True straight behind "state", where "set" may stand.
@@ -33,7 +40,7 @@ function __rcronctl_behind
     test (count (commandline -opc)) -eq 2; and __rcronctl_is $argv
 end
 
-# WORD KEY: what the record has under this key.
+# WORD KEY: what the record, or rcrond, has under this key.
 function __rcronctl_record
     rcronctl $argv[1] --json 2>/dev/null | string replace -rf '^    "'$argv[2]'": "([^"\\\\]*)",$' '$1'
 end
@@ -63,12 +70,13 @@ complete -c rcronctl -n '__rcronctl_is ""' -a run -d 'start a job now'
 complete -c rcronctl -n '__rcronctl_is ""' -a stop -d 'end a run'
 complete -c rcronctl -n '__rcronctl_is ""' -a pause -d 'let jobs not be started for a while'
 complete -c rcronctl -n '__rcronctl_is ""' -a resume -d 'end a pause before its time'
+complete -c rcronctl -n '__rcronctl_is ""' -a nodes -d 'list the nodes, or test them'
 complete -c rcronctl -n '__rcronctl_is ""' -a reload -d 'let rcrond read its files again'
 complete -c rcronctl -n '__rcronctl_is ""' -l version -d 'show the version'
 complete -c rcronctl -l help -s h -d 'show the help'
 
 complete -c rcronctl -n 'not __rcronctl_is ""' -l conf -r -F -d 'the configuration'
-complete -c rcronctl -n '__rcronctl_is state "state set" doctor runs show jobs why metrics mail status next run stop pause resume reload' -l json -d 'print JSON'
+complete -c rcronctl -n '__rcronctl_is state "state set" doctor runs show jobs why metrics mail status next run stop pause resume nodes "nodes test" reload' -l json -d 'print JSON'
 complete -c rcronctl -n '__rcronctl_is state' -l is -x -a 'active passive' -d 'print nothing: exit 0 if the verdict is this word'
 complete -c rcronctl -n '__rcronctl_may_set' -a set -d 'write the word of this machine'
 
@@ -99,10 +107,13 @@ complete -c rcronctl -n '__rcronctl_is metrics' -l textfile -r -F -d 'write them
 complete -c rcronctl -n '__rcronctl_behind mail' -a 'list send drop'
 complete -c rcronctl -n '__rcronctl_is mail' -l quiet -d 'say nothing'
 
-complete -c rcronctl -n '__rcronctl_is jobs why status next run stop pause resume reload' -l socket -r -F -d 'the socket of rcrond'
+complete -c rcronctl -n '__rcronctl_is jobs why status next run stop pause resume nodes "nodes test" reload' -l socket -r -F -d 'the socket of rcrond'
 complete -c rcronctl -n '__rcronctl_behind next run pause resume' -a '(__rcronctl_record jobs job)'
 complete -c rcronctl -n '__rcronctl_behind pause resume' -a all -d 'all jobs'
 complete -c rcronctl -n '__rcronctl_behind stop' -a '(__rcronctl_running)'
+complete -c rcronctl -n '__rcronctl_behind nodes' -a test -d 'ask them whether they are there'
+complete -c rcronctl -n __rcronctl_may_name_node -a '(__rcronctl_record nodes node)'
+complete -c rcronctl -n __rcronctl_may_name_node -a all -d 'all nodes'
 complete -c rcronctl -n '__rcronctl_is next' -l cron-dir -r -F -d 'what the files of this tree say'
 complete -c rcronctl -n '__rcronctl_is next' -l count -x -a '1 10 100' -d 'so many times of each'
 complete -c rcronctl -n '__rcronctl_is run' -l follow -d 'wait for the end'

@@ -23,6 +23,7 @@ _rcronctl() {
 		'stop:end a run'
 		'pause:let jobs not be started for a while'
 		'resume:end a pause before its time'
+		'nodes:list the nodes, or test them'
 		'reload:let rcrond read its files again'
 	)
 	conf=('(--help -h)--conf=[the configuration]:configuration:_files')
@@ -101,6 +102,17 @@ _rcronctl() {
 				'--quiet[say nothing]' \
 				'1:word:(list send drop)' && ret=0
 			;;
+		nodes)
+			if [[ $words[2] == test && CURRENT -gt 2 ]]; then
+				shift words
+				((CURRENT--))
+				_arguments $conf $socket $json $help \
+					'1:node:_rcronctl_nodes' && ret=0
+			else
+				_arguments $conf $socket $json $help \
+					'1:word:(test)' && ret=0
+			fi
+			;;
 		status | reload)
 			_arguments $conf $socket $json $help && ret=0
 			;;
@@ -136,7 +148,7 @@ _rcronctl() {
 	return ret
 }
 
-# WORD KEY: what the record has under this key.
+# WORD KEY: what the record, or rcrond, has under this key.
 _rcronctl_record() {
 	local -a found
 	found=(${(f)"$(rcronctl $1 --json 2>/dev/null | sed -n 's/^    "'$2'": "\([^"\\]*\)",$/\1/p')"})
@@ -147,6 +159,12 @@ _rcronctl_record() {
 _rcronctl_targets() {
 	compadd all
 	_rcronctl_record jobs job
+}
+
+# A node, or all of them.
+_rcronctl_nodes() {
+	compadd all
+	_rcronctl_record nodes node
 }
 
 # The ids of the runs that go on.

@@ -6,13 +6,13 @@
 _rcrond()
 {
 	local cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD - 1]} action='' i
-	local options='--cron-dir --crontab --timezone --mailto --conf --check --next --json --help --version'
+	local options='--cron-dir --crontab --timezone --mailto --conf --jobsDirectory --nodesDirectory --healthCheckInterval --allowNoOwner --check --next --json --help --version'
 	# bash takes --conf=FILE for three words.
 	[[ $prev != = ]] || prev=${COMP_WORDS[COMP_CWORD - 2]}
 	cur=${cur#=}
 	COMPREPLY=()
 	case $prev in
-	--cron-dir)
+	--cron-dir | --jobsDirectory | --nodesDirectory)
 		_rcrond_paths -d
 		return
 		;;
@@ -24,7 +24,7 @@ _rcrond()
 		mapfile -t COMPREPLY < <(compgen -W "$(_rcrond_zones)" -- "$cur")
 		return
 		;;
-	--mailto) return ;;
+	--mailto | --healthCheckInterval) return ;;
 	esac
 	for ((i = 1; i < COMP_CWORD; i++)); do # each option once, but for --crontab; and one word
 		case ${COMP_WORDS[i]} in

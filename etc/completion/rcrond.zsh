@@ -12,6 +12,10 @@ _rcrond() {
 		'--timezone=[for jobs that name none]:zone:_rcrond_zones' \
 		'--mailto=[who gets the output of jobs that name nobody]:address: ' \
 		'--conf=[the configuration]:configuration:_files' \
+		'--jobsDirectory=[a folder of job files of distcrond]:folder:_path_files -/' \
+		'--nodesDirectory=[a folder of node files of distcrond]:folder:_path_files -/' \
+		'--healthCheckInterval=[how often a node that is down is asked again]:time: ' \
+		'--allowNoOwner[jobs of distcrond need no owner]' \
 		'(--next)--check[say what is wrong with the files; run nothing]' \
 		'(--check)--next[show when the jobs are due next]' \
 		'--json[print JSON]' \

@@ -50,15 +50,18 @@ export function nextTable(jobs: readonly NextFacts[]): string {
     facts.nextMs.length === 0 ? [{ facts, atMs: undefined }] : facts.nextMs.map((atMs) => ({ facts, atMs })),
   );
   ticks.sort((a, b) => (a.atMs ?? Number.MAX_VALUE) - (b.atMs ?? Number.MAX_VALUE));
+  const hasNodes = jobs.some(({ on }) => on !== undefined);
   const hasObstacles = jobs.some(({ but }) => but !== undefined);
   const rows = ticks.map(({ facts, atMs }): Cell[] => [
     atMs === undefined ? never(facts) : moment(atMs, facts),
     facts.job,
     facts.schedule,
     facts.where,
+    ...(hasNodes ? [facts.on ?? ""] : []),
     ...(hasObstacles ? [{ text: facts.but ?? "", colour: "yellow" as const }] : []),
   ]);
-  return formatTable([...columns, ...(hasObstacles ? [{ heading: "BUT" }] : [])], rows, screen());
+  const more = [...(hasNodes ? [{ heading: "ON" }] : []), ...(hasObstacles ? [{ heading: "BUT" }] : [])];
+  return formatTable([...columns, ...more], rows, screen());
 }
 
 /** As the schedule of a job is told that is due when the machine starts. */

@@ -81,6 +81,27 @@ one of them.
     options: { conf, socket, json },
     run: async (given) => (await import("./pause.ts")).resumeJobs(given),
   },
+  nodes: {
+    usage: "",
+    summary: "list the nodes that jobs are sent to: up or down, since when and why",
+    about: `Shows each node with its roles, how it is reached, whether it is up, since when, and
+its runs; below one that is down why it is, and when it is asked again. A node is
+taken for up until it proves otherwise; idle: no connection to it is open now.
+Exit status 1 if one is down.
+`,
+    options: { conf, socket, json },
+    run: async (given) => (await import("./nodes.ts")).listNodes(given),
+  },
+  "nodes test": {
+    usage: "[NODE|all]",
+    summary: "ask a node, or all of them, whether they are there",
+    about: `Connects where there is no connection, and asks for a sign of life; tells each node
+as it answers. Where no rcrond runs, the nodes of rcron.conf are asked from here,
+with your own keys. Exit status 0 if all are up, 1 if one is not.
+`,
+    options: { conf, socket, json },
+    run: async (given) => (await import("./test-nodes.ts")).testNodes(given),
+  },
   reload: {
     usage: "",
     summary: "let rcrond read its files and the configuration again",

@@ -81,6 +81,7 @@ function jobInJson({ name, seen, facts }: KnownJob, unseen: string): object {
     waiting: facts?.waiting ?? null,
     followsCluster: facts?.isCluster ?? null,
     where: facts?.where ?? null,
+    on: facts?.on ?? null,
     description: facts?.description ?? null,
   };
 }
@@ -109,16 +110,19 @@ const columns: readonly Column[] = [
 function table(jobs: readonly KnownJob[], unseen: string, isTold: boolean): string {
   if (jobs.length === 0) return "";
   const hasClusters = new Set(jobs.flatMap(({ seen }) => seen?.cluster ?? [])).size > 1;
+  const hasNodes = jobs.some(({ facts }) => facts?.on !== undefined);
   const nowMs = Date.now();
   const rows = jobs.map(({ name, seen, facts }): Cell[] => [
     name,
     ...(seen === undefined ? unseenCells(facts, unseen) : seenCells(seen)),
     ...(hasClusters ? [seen?.cluster ?? ""] : []),
     ...(isTold ? [nextCell(facts, nowMs), facts?.schedule ?? ""] : []),
+    ...(hasNodes ? [facts?.on ?? ""] : []),
   ]);
   const more = [
     ...(hasClusters ? [{ heading: "CLUSTER" }] : []),
     ...(isTold ? [{ heading: "NEXT" }, { heading: "SCHEDULE" }] : []),
+    ...(hasNodes ? [{ heading: "ON" }] : []),
   ];
   return formatTable([...columns, ...more], rows, screen());
 }

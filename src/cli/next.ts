@@ -54,10 +54,11 @@ async function dueTimes(
     if (answer.code !== "unreachable") return answer;
     say("rcronctl", `${answer.message}: this is what the job files say`);
   }
-  const { dueByFiles, findJobs } = await import("./find-jobs.ts");
+  const { dueByFiles, findJobs, noDistcrond } = await import("./find-jobs.ts");
   const source = await findJobs({
     tree: typeof tree === "string" ? tree : undefined,
     crontabs: [],
+    distcrond: noDistcrond,
     zoneName: undefined,
     mailTo: undefined,
     conf: typeof conf === "string" ? conf : undefined,
@@ -65,7 +66,7 @@ async function dueTimes(
   return source instanceof Problem ? source : dueByFiles(source, job, count);
 }
 
-function nextInJson({ job, schedule, where, nextMs, zone, about, notes, but }: NextFacts): object {
+function nextInJson({ job, schedule, where, nextMs, zone, about, notes, but, on }: NextFacts): object {
   return {
     job,
     schedule,
@@ -75,5 +76,6 @@ function nextInJson({ job, schedule, where, nextMs, zone, about, notes, but }: N
     about: about ?? [],
     notes: notes ?? [],
     but: but ?? null,
+    on: on ?? null,
   };
 }

@@ -96,6 +96,15 @@ export function runInJson(run: RunRecord): Record<string, unknown> {
         : { run: holder.run ?? null, pid: holder.pid ?? null, since: instant(holder.since) },
     detached: run.detached ?? false,
     survivors: run.survivors ?? 0,
+    nodes:
+      run.nodes?.map(({ node, result, exit, signal, ms, sentence }) => ({
+        node,
+        result,
+        exit: exit ?? null,
+        signal: signal ?? null,
+        ms,
+        sentence: sentence ?? null,
+      })) ?? null,
   };
 }
 

@@ -4,7 +4,7 @@
  * SIGHUP reads configuration and jobs again. SIGTERM or SIGINT ends it: nothing is started any more, what goes on is waited for
  * (`stop_timeout`) and then ended; the second one ends it at once.
  */
-import { answerRequest, brokenInWords, Daemon, TickBook } from "../daemon/daemon.ts";
+import { brokenInWords, Daemon, TickBook } from "../daemon/daemon.ts";
 import { loadHosting } from "../execute/execute.ts";
 import { type DaemonConf, type LoadedConf, readDaemonConf } from "../gate/gate.ts";
 import { historyFolder } from "../history/history.ts";
@@ -12,21 +12,20 @@ import { type BrokenFile, type JobChange, type JobSet, type JobWatch, watchJobs 
 import { printable } from "../model/printable.ts";
 import { Problem } from "../model/problem.ts";
 import { readBootId } from "../system/boot.ts";
-import { listenForControl } from "../system/control-socket.ts";
 import { readHostName } from "../system/host-name.ts";
-import type { Peer } from "../system/peer.ts";
 import { type ServiceManager, serviceManager } from "../system/sd-notify.ts";
 import { longTimer } from "../system/timers.ts";
 import { probeSocket } from "../system/unix-address.ts";
-import { findGroup, findUser } from "../system/users.ts";
 import { ownSocket } from "./ask-daemon.ts";
 import { baseEnvironment } from "./daemon-environment.ts";
+import { type RunParts, runParts } from "./daemon-fleet.ts";
 import { daemonGate } from "./daemon-gate.ts";
 import { DaemonLock } from "./daemon-lock.ts";
 import { DaemonLog } from "./daemon-log.ts";
+import { listenForWords } from "./daemon-socket.ts";
 import { findJobs, type JobSource, type NamedPlaces } from "./find-jobs.ts";
-import { ScheduledRuns } from "./scheduled-run.ts";
-import { complain, say } from "./terminal.ts";
+import { RunTeller } from "./run-teller.ts";
+import { say } from "./terminal.ts";
 import { version } from "./version.ts";
 
 /** How long a log that takes nothing is waited for at the end. */
@@ -103,6 +102,7 @@ class Scheduler {
   readonly #told = new Set<string>();
   readonly #end = Promise.withResolvers<string>();
   #daemon: Daemon | undefined;
+  #fleet: RunParts["fleet"] | undefined;
   #isEnding = false;
   #watch: JobWatch | undefined;
   #tidying: Timer | undefined;
@@ -124,7 +124,7 @@ class Scheduler {
     const room = await loadHosting();
     const hosting = new room.Hosting({ baseEnvironment: environment });
     const gate = daemonGate(() => this.#configured.loaded.conf);
-    const runs = new ScheduledRuns({
+    const settings = {
       room,
       hosting,
       log: this.#log,
@@ -135,7 +135,14 @@ class Scheduler {
       confPath: this.#named.conf,
       recordFolder: () => historyFolder(this.#configured.loaded.conf.history),
       judge: () => gate.judge(),
-    });
+      clock: { nowMs: Date.now, after: longTimer },
+      stateFolder: this.#configured.stateFolder,
+      healthCheckMs: this.#source.healthCheckMs ?? daemonConf.healthCheckMs,
+      limits: daemonConf,
+    };
+    const teller = new RunTeller(settings);
+    const { executor, fleet } = await runParts(settings, teller);
+    this.#fleet = fleet;
     const book = TickBook.open(this.#configured.stateFolder, (sentence) => this.#log.warn(sentence));
     const daemon = new Daemon({
       zone: this.#source.zone,
@@ -144,9 +151,9 @@ class Scheduler {
       concurrency: daemonConf.concurrency,
       stopTimeoutMs: daemonConf.stopTimeoutMs,
       lookBackMs: daemonConf.lookBackMs,
-      clock: { nowMs: Date.now, after: longTimer },
-      executor: runs,
-      recorder: runs,
+      clock: settings.clock,
+      executor,
+      recorder: teller,
       gate,
       book,
       log: (level, sentence) =>
@@ -162,9 +169,10 @@ class Scheduler {
     this.#watch = watch;
     this.#tellBroken(watch.set.broken);
     for (const warning of watch.set.warnings) this.#log.warn(warning.message);
+    await fleet.setNodes([...watch.set.nodes.values()]);
     // Ended while it was reading: nothing is begun that would have to be ended at once.
     if (!this.#isEnding) daemon.start(watch.set);
-    const control = this.#listen(daemon, book, runs);
+    const control = this.#listen(daemon, book, teller);
     const beat = this.#startWatchdog();
     const lockWatch = this.#configured.lock.watch((sentence) => this.#log.warn(sentence));
     const status = this.#inWords(watch.set);
@@ -183,6 +191,7 @@ class Scheduler {
     await control?.close();
     clearInterval(beat);
     lockWatch.cancel();
+    await fleet.close();
     hosting.close();
     book.close();
     this.#log.info("ended");
@@ -255,8 +264,9 @@ class Scheduler {
   }
 
   #takeUp(change: JobChange): void {
-    const { added, changed, removed, set } = change;
+    const { added, changed, removed, hasNewNodes, set } = change;
     this.#daemon?.setJobs(set);
+    if (hasNewNodes) this.#takeUpNodes(set);
     this.#tidyUp();
     const parts = [
       ["added", added],
@@ -268,6 +278,12 @@ class Scheduler {
     this.#tellBroken(change.broken);
     for (const warning of set.warnings) this.#tellOnce(warning.message);
     this.#manager.status(this.#inWords(set));
+  }
+
+  /** Runs that go on stay where they are. */
+  #takeUpNodes({ nodes }: JobSet): void {
+    void this.#fleet?.setNodes([...nodes.values()]);
+    this.#log.info(`nodes: ${nodes.size === 0 ? "none" : names([...nodes.values()])}`);
   }
 
   /**
@@ -301,21 +317,12 @@ class Scheduler {
     this.#log.warn(sentence);
   }
 
-  #listen(daemon: Daemon, book: TickBook, runs: ScheduledRuns): { close(): Promise<void> } | undefined {
+  #listen(daemon: Daemon, book: TickBook, teller: RunTeller): { close(): Promise<void> } | undefined {
     const { daemonConf, loaded } = this.#configured;
-    const path = ownSocket(daemonConf.socket);
-    if (path === undefined) return undefined;
-    const owner = daemonConf.socketOwner === undefined ? undefined : findUser(daemonConf.socketOwner);
-    const group = daemonConf.socketGroup === undefined ? undefined : findGroup(daemonConf.socketGroup);
-    if (daemonConf.socketOwner !== undefined && typeof owner !== "object") {
-      this.#log.warn(`socket_owner must be a user of this machine: got ${daemonConf.socketOwner}`);
-    }
-    if (daemonConf.socketGroup !== undefined && typeof group !== "object") {
-      this.#log.warn(`socket_group must be a group of this machine: got ${daemonConf.socketGroup}`);
-    }
     const clean = (text: string) => this.#log.clean(text);
     const context = {
       daemon,
+      fleet: this.#fleet,
       about: {
         version,
         pid: process.pid,
@@ -324,7 +331,7 @@ class Scheduler {
         cluster: loaded.conf.clusterName,
       },
       warnings: () =>
-        [book.trouble, this.#configured.lock.trouble, runs.trouble, this.#log.trouble].filter(
+        [book.trouble, this.#configured.lock.trouble, teller.trouble, this.#log.trouble].filter(
           (each) => each !== undefined,
         ),
       clean,
@@ -342,18 +349,7 @@ class Scheduler {
         };
       },
     };
-    const server = listenForControl({
-      path,
-      ownerUid: typeof owner === "object" ? owner.uid : undefined,
-      groupGid: typeof group === "object" ? group.gid : undefined,
-      onRequest: (request, peer, tell) => answerRequest(context, request, { name: nameOf(peer), tell }),
-      onFault: (error) => this.#onFault(error),
-    });
-    if (!(server instanceof Problem)) return server;
-    // Jobs come first: without a socket nobody can steer them, but they run.
-    this.#log.problem(server);
-    complain("rcrond", server);
-    return undefined;
+    return listenForWords(daemonConf, context, this.#log, (error) => this.#onFault(error));
   }
 
   /** A sign of life from the loop itself: when that stands still, there is none. */
@@ -372,10 +368,4 @@ class Scheduler {
 function names(jobs: readonly { readonly name: string }[]): string {
   const shown = jobs.slice(0, namedJobs).map(({ name }) => name);
   return `${shown.join(", ")}${jobs.length > namedJobs ? ` and ${jobs.length - namedJobs} more` : ""}`;
-}
-
-/** The user's name, as log and record have it. */
-function nameOf({ uid }: Peer): string {
-  const user = findUser(String(uid));
-  return typeof user === "object" && user.name !== "" ? user.name : `uid ${uid}`;
 }

@@ -3,17 +3,25 @@
  *
  * Exit statuses: 0; 1 where a check found a problem, or the answer is no; 2 wrong use.
  */
-import { defaultMailTo, defaultTree } from "../jobs/jobs.ts";
+import { defaultMailTo, defaultTree, distcrondFolders } from "../jobs/jobs.ts";
 import { nearestWord } from "../model/nearest-word.ts";
 import { quoted } from "../model/printable.ts";
 import { Problem } from "../model/problem.ts";
 import { findJobs } from "./find-jobs.ts";
 import { print } from "./standard-output.ts";
-import { fail, refuse } from "./terminal.ts";
+import { fail, refuse, say } from "./terminal.ts";
 import { version } from "./version.ts";
 
-const valued = ["--cron-dir", "--crontab", "--timezone", "--mailto", "--conf"] as const;
-const flags = ["--check", "--next", "--json", "--help", "--version"] as const;
+/** distcrond's; they count with one dash as well, as its own parser had it. @see docs/compatibility.md "distcrond" */
+const distcronds = ["--jobsDirectory", "--nodesDirectory", "--healthCheckInterval"] as const;
+/** Where distcrond stored its reports: the record has its own place. */
+const storage = ["--storage", "--esHost", "--esPort", "--logDirectory"] as const;
+const valued = [
+  ...(["--cron-dir", "--crontab", "--timezone", "--mailto", "--conf"] as const),
+  ...distcronds,
+  ...storage,
+];
+const flags = ["--check", "--next", "--json", "--allowNoOwner", "--help", "--version"] as const;
 type Valued = (typeof valued)[number];
 type Flag = (typeof flags)[number];
 
@@ -38,6 +46,13 @@ at once, so that cron may start it every minute. rcronctl asks and steers it.
                        ${defaultMailTo})
   --conf FILE          the configuration, whose [job] sections count here too
                        (default: /etc/rcron/rcron.conf)
+  --jobsDirectory DIR  distcrond's job files as well
+  --nodesDirectory DIR distcrond's node files as well (with --jobsDirectory:
+                       ${distcrondFolders.nodes})
+  --healthCheckInterval TIME
+                       how often a node that is down is asked again
+                       (default: health_check_interval of rcron.conf, 10s)
+  --allowNoOwner       distcrond's jobs need no owner
   --json               print JSON
   --help               show this text
   --version            show the version
@@ -89,6 +104,12 @@ export async function serve(words: readonly string[]): Promise<number> {
   const places = {
     tree: isCheck && word !== undefined ? word : tree,
     crontabs: asked.crontabs,
+    distcrond: {
+      jobsFolder: asked.values["--jobsDirectory"],
+      nodesFolder: asked.values["--nodesDirectory"],
+      healthCheckInterval: asked.values["--healthCheckInterval"],
+      isOwnerOptional: asked.flags.has("--allowNoOwner"),
+    },
     zoneName,
     mailTo,
     conf,
@@ -96,6 +117,10 @@ export async function serve(words: readonly string[]): Promise<number> {
   const source = await findJobs(places);
   if (source instanceof Problem)
     return source.where === undefined ? refuse("rcrond", source) : fail("rcrond", source);
+  const uncounted = storage.filter((option) => asked.values[option] !== undefined);
+  if (uncounted.length > 0) {
+    say("rcrond", `warning: ${uncounted.join(", ")}: rcrond keeps its own record: rcronctl runs shows it`);
+  }
   if (!isCheck && !isNext) {
     const status = await (await import("./run-daemon.ts")).runDaemon(places, source);
     return status instanceof Problem ? fail("rcrond", status) : status;
@@ -118,7 +143,8 @@ function readWords(words: readonly string[]): Asked | Problem {
       continue;
     }
     const equals = text.indexOf("=");
-    const name = equals < 0 ? text : text.slice(0, equals);
+    const written = equals < 0 ? text : text.slice(0, equals);
+    const name = ofDistcrond(`-${written}`) ? `-${written}` : written;
     const inline = equals < 0 ? undefined : text.slice(equals + 1);
     const flag = flags.find((known) => known === name || (known === "--help" && name === "-h"));
     const option = valued.find((known) => known === name);
@@ -138,6 +164,10 @@ function readWords(words: readonly string[]): Asked | Problem {
     }
   }
   return { flags: given, values, crontabs, words: others };
+}
+
+function ofDistcrond(name: string): boolean {
+  return [...distcronds, ...storage, "--allowNoOwner"].some((known) => known === name);
 }
 
 function invalid(rule: string, hint = "rcrond --help"): Problem {

@@ -4,6 +4,8 @@
 import { type KeptOutput, loadSentences, type RunRecord } from "../history/history.ts";
 import { printable, quoted } from "../model/printable.ts";
 import { Problem } from "../model/problem.ts";
+import type { NodeEnd } from "../model/run-event.ts";
+import { signalName } from "../model/signal-name.ts";
 import type { Given } from "./control-word.ts";
 import { harmless } from "./harmless-output.ts";
 import { localTime } from "./moment.ts";
@@ -71,12 +73,24 @@ function rowsOf(run: RunRecord, end: string): string {
     ["verdict", [run.reason, ...word].join(", ")],
     ["since", sinceMs === undefined ? undefined : localTime(sinceMs)],
     ["left", leftText(run)],
+    ...(run.nodes ?? []).map((end, at): [string, string] => [at === 0 ? "nodes" : "", nodeText(end)]),
   ];
   const shown = rows.filter((row): row is [string, string] => row[1] !== undefined && row[1] !== "");
   const width = Math.max(...shown.map(([label]) => label.length)) + 2;
   return shown
     .map(([label, text]) => `${label.padEnd(width)}${printable(text).replaceAll('\\"', '"')}\n`)
     .join("");
+}
+
+/** `web1  success after 2.0 s`. */
+function nodeText({ node, result, ms, exit, signal, sentence }: NodeEnd): string {
+  const how =
+    exit !== undefined && result !== "success"
+      ? `, exit status ${exit}`
+      : signal === undefined
+        ? ""
+        : `, ended by ${signalName(signal)}`;
+  return `${node}  ${result}${how} after ${shortDuration(ms)}${sentence === undefined ? "" : `: ${sentence}`}`;
 }
 
 function holderText({ holder }: RunRecord): string | undefined {

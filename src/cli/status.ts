@@ -14,9 +14,13 @@ import { pauseInJson, pauseInWords } from "./pause.ts";
 import { print } from "./standard-output.ts";
 import { failed } from "./terminal.ts";
 
+/** Of many nodes that are down the first ones are named. */
+const namedNodes = 5;
+
 /**
  * Shows it.
- * @returns the exit status: 0 where all is well, 1 where something is not, or the daemon is about to end
+ * @returns the exit status: 0 where all is well, 1 where something is not, or the daemon is about to end. A node that is down is
+ *   no illness of the daemon: `rcronctl nodes` has a status for it
  */
 export async function showStatus({ options, words }: Given): Promise<number | Problem> {
   if (words.length > 0) {
@@ -33,7 +37,7 @@ export async function showStatus({ options, words }: Given): Promise<number | Pr
 
 function rowsOf(status: DaemonStatus, nowMs: number): string {
   const { version, pid, sinceMs, host, cluster, state, stateSentence, jobs, files, nextMs } = status;
-  const { broken, running, waiting, concurrency, pauses, isDraining, warnings } = status;
+  const { broken, running, waiting, concurrency, pauses, nodes, isDraining, warnings } = status;
   const next =
     nextMs === undefined
       ? ""
@@ -52,6 +56,7 @@ function rowsOf(status: DaemonStatus, nowMs: number): string {
       "",
       `${each.run}  ${each.job}  since ${shortTime(each.sinceMs, nowMs)}${each.pid === undefined ? "" : `, pid ${each.pid}`}`,
     ]),
+    ...(nodes === undefined ? [] : [["nodes", nodesInWords(nodes)] as [string, string]]),
     ...labelled(
       "paused",
       pauses.map((pause) => pauseInWords(pause, nowMs)),
@@ -61,6 +66,13 @@ function rowsOf(status: DaemonStatus, nowMs: number): string {
   ];
   const width = Math.max(...rows.map(([label]) => label.length)) + 2;
   return rows.map(([label, text]) => harmlessLine(label.padEnd(width) + text)).join("");
+}
+
+/** `3, 1 down: web2`. */
+function nodesInWords({ count, down }: NonNullable<DaemonStatus["nodes"]>): string {
+  if (down.length === 0) return `${count}`;
+  const more = down.length > namedNodes ? ` and ${down.length - namedNodes} more` : "";
+  return `${count}, ${down.length} down: ${down.slice(0, namedNodes).join(", ")}${more}`;
 }
 
 function labelled(label: string, texts: readonly string[]): [string, string][] {
@@ -90,6 +102,7 @@ function statusInJson(status: DaemonStatus): object {
     waiting,
     concurrency: status.concurrency ?? null,
     pauses: status.pauses.map(pauseInJson),
+    nodes: status.nodes ?? null,
     since: instant(status.sinceMs),
     next: instant(status.nextMs),
     draining: status.isDraining,

@@ -45,6 +45,7 @@ interface Entry {
   readonly run: PlannedRun;
   readonly job: ScheduledJob | undefined;
   readonly stopping: AbortController;
+  readonly leaving: AbortController;
   sinceMs: number;
   stopSentence: string | undefined;
   pid: number | undefined;
@@ -90,13 +91,11 @@ export class ActiveRuns {
    */
   adopt(booked: BookedRun, job: ScheduledJob | undefined, verdict: Verdict): boolean {
     const { executor } = this.#options;
-    const mark = booked.mark ?? executor.find(booked.run);
-    if (mark === undefined) return false;
     const run = plannedFrom(booked);
     const entry = this.#enter(run, job);
     entry.hasStarted = true;
     entry.sinceMs = booked.startedAtMs ?? booked.startAtMs;
-    const ended = executor.adopt({ ...dueOf(run), job, verdict }, mark, this.#watch(entry));
+    const ended = executor.adopt({ ...dueOf(run), job, verdict }, booked, this.#watch(entry));
     if (ended === undefined) {
       this.#entries.delete(run.runId);
       return false;
@@ -114,9 +113,13 @@ export class ActiveRuns {
     return true;
   }
 
-  /** The daemon ends: runs that wait for a lock or a condition are given up here, and stay in the book for the next one. */
-  leaveUnstarted(sentence: string): void {
+  /**
+   * The daemon ends: runs that wait for a lock or a condition are given up here, and stay in the book for the next one; as do
+   * those that go on without it.
+   */
+  leave(sentence: string): void {
     for (const entry of [...this.#entries.values()]) {
+      entry.leaving.abort();
       if (entry.hasStarted || entry.stopping.signal.aborted) continue;
       entry.isGivenUp = true;
       this.stop(entry.run.runId, sentence);
@@ -155,6 +158,7 @@ export class ActiveRuns {
       run,
       job,
       stopping: new AbortController(),
+      leaving: new AbortController(),
       sinceMs: this.#options.nowMs(),
       stopSentence: undefined,
       pid: undefined,
@@ -173,6 +177,7 @@ export class ActiveRuns {
       stop: entry.stopping.signal,
       stopSentence: () => entry.stopSentence,
       isLeft: () => isLeft(entry),
+      leave: entry.leaving.signal,
       onStarting: () => {
         entry.hasStarted = true;
         entry.sinceMs = nowMs();
@@ -182,6 +187,7 @@ export class ActiveRuns {
         entry.pid = pid;
         book.running(runId, mark, entry.sinceMs);
       },
+      onNode: (node, note) => book.onNode(runId, node, note),
       onOutput,
     };
   }
@@ -194,7 +200,7 @@ export class ActiveRuns {
     });
     entry.ended = told.then((result) => {
       this.#entries.delete(entry.run.runId);
-      if (!isLeft(entry)) book.over(entry.run.runId);
+      if (!isLeft(entry) && result.isLeft !== true) book.over(entry.run.runId);
       onEnd(entry.run);
       return result;
     });
@@ -236,6 +242,7 @@ export function bookedFrom({ runId, jobName, tick, startAtMs, isMadeUp, askedBy 
     askedBy,
     state: "due",
     mark: undefined,
+    nodes: new Map(),
     startedAtMs: undefined,
   };
 }

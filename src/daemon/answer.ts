@@ -10,17 +10,22 @@ import type {
 } from "../model/control-message.ts";
 import { nearestWord } from "../model/nearest-word.ts";
 import type { Pause } from "../model/pause.ts";
+import { placementInWords } from "../model/placement.ts";
 import { quoted } from "../model/printable.ts";
 import { Problem } from "../model/problem.ts";
 import type { ScheduledJob } from "../model/scheduled-job.ts";
 import { nextFacts, nextTicks, scheduleInWords } from "../schedule/schedule.ts";
+import { nodeFacts, nodesInShort, testNodes } from "./answer-nodes.ts";
 import type { Daemon } from "./daemon.ts";
 import type { KnownJobs } from "./daemon-parts.ts";
+import type { Fleet } from "./fleet.ts";
 import { pausedSentence } from "./sentences.ts";
 
 /** What only the wiring knows. */
 export interface AnswerContext {
   readonly daemon: Daemon;
+  /** Undefined: there are no nodes. */
+  readonly fleet?: Pick<Fleet, "reports" | "find" | "test"> | undefined;
   readonly about: Pick<DaemonStatus, "version" | "pid" | "sinceMs" | "host" | "cluster">;
   readonly warnings: () => readonly string[];
   /** Takes secrets out of a text. */
@@ -34,6 +39,8 @@ export interface Asker {
   readonly name: string;
   /** A line before the last one. */
   readonly tell: (answer: ControlAnswer) => void;
+  /** Aborted when he has gone: what is done for his eyes alone ends then. */
+  readonly gone?: AbortSignal | undefined;
 }
 
 const longestPauseMs = 30 * 86_400_000;
@@ -58,7 +65,7 @@ async function resultOf(
   request: ControlRequest,
   asker: Asker,
 ): Promise<ControlResult | Problem> {
-  const { daemon } = context;
+  const { daemon, fleet, clean } = context;
   switch (request.ask) {
     case "status":
       return { kind: "status", status: statusOf(context) };
@@ -76,12 +83,19 @@ async function resultOf(
       return resume(daemon, request.job, asker);
     case "reload":
       return context.reload();
+    case "nodes":
+      return nodeFacts({ fleet, clean });
+    case "test-nodes": {
+      const { clock } = daemon.options;
+      return testNodes({ fleet, clean, clock }, request.node, asker.tell, asker.gone);
+    }
   }
 }
 
-function statusOf({ daemon, about, warnings, clean }: AnswerContext): DaemonStatus {
+function statusOf({ daemon, fleet, about, warnings, clean }: AnswerContext): DaemonStatus {
   const { known, queue, options } = daemon;
   const verdict = options.gate.judge();
+  const nodes = nodesInShort(fleet);
   const nowMs = daemon.nowMs;
   let coming: number | undefined;
   for (const { schedule } of known.jobs.values()) {
@@ -106,6 +120,7 @@ function statusOf({ daemon, about, warnings, clean }: AnswerContext): DaemonStat
     ...(options.concurrency !== undefined && { concurrency: options.concurrency }),
     pauses: daemon.pauses,
     ...(coming !== undefined && { nextMs: coming }),
+    ...(nodes !== undefined && { nodes }),
     isDraining: daemon.isDraining,
     warnings: warnings(),
   };
@@ -134,7 +149,13 @@ function jobFacts(daemon: Daemon, job: ScheduledJob): JobFacts {
     isCluster,
     ...(paused !== undefined && { pausedUntilMs: paused.untilMs }),
     ...(description !== undefined && { description }),
+    ...onNodes(job),
   };
+}
+
+/** Where a job runs that is placed on nodes. */
+function onNodes({ placement }: ScheduledJob): Pick<JobFacts, "on"> {
+  return placement === undefined ? {} : { on: placementInWords(placement) };
 }
 
 function next(daemon: Daemon, name: string | undefined, count: number): ControlResult | Problem {

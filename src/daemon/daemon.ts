@@ -23,9 +23,11 @@ import { RunQueue } from "./run-queue.ts";
 import { droppedSentence, pausedSentence } from "./sentences.ts";
 import type { BookNews } from "./tick-book.ts";
 
-export { answerRequest, brokenInWords } from "./answer.ts";
+export { type AnswerContext, answerRequest, brokenInWords } from "./answer.ts";
 export type { DaemonClock, DaemonOptions, KnownJobs } from "./daemon-parts.ts";
-export type { DueRun, Executor, Gate, Recorder, RunResult, RunWatch, SkippedRun } from "./executor.ts";
+export type * from "./executor.ts";
+export { Fleet, type NodeLink, type NodeReport } from "./fleet.ts";
+export * from "./placed-runs.ts";
 export { TickBook } from "./tick-book.ts";
 
 /** So many starts in a row, and then whatever else is due has its turn. */
@@ -255,15 +257,14 @@ export class Daemon {
     this.#gateWatch.stop();
     // One that was ended before it began knows of no time up to which anything was planned.
     if (this.#lookedMs > 0) this.options.book.plan([], this.planner.horizonMs);
-    this.runs.leaveUnstarted(reason);
+    this.runs.leave(reason);
+    await new Promise((resolve) => setImmediate(resolve)); // who can be left is so at once
     if (this.runs.size === 0) return;
     onWaiting(this.runs.size);
-    const idle = new Promise<void>((resolve) => {
-      this.#onIdle = resolve;
-    });
-    const { clock, stopTimeoutMs } = this.options;
-    const timer = clock.after(stopTimeoutMs, () => this.endRuns(reason));
-    await idle;
+    const idle = Promise.withResolvers<void>();
+    this.#onIdle = idle.resolve;
+    const timer = this.options.clock.after(this.options.stopTimeoutMs, () => this.endRuns(reason));
+    await idle.promise;
     timer.cancel();
   }
 

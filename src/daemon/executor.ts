@@ -31,10 +31,14 @@ export interface RunWatch {
   readonly stopSentence: () => string | undefined;
   /** True where it was given up before its start, for the next daemon to start it: that is not recorded. */
   readonly isLeft: () => boolean;
+  /** Aborted when the daemon is about to end: what goes on without it, and can be found again with its end, is left alone. */
+  readonly leave: AbortSignal;
   /** The job is about to be started, for the first time or again. */
   readonly onStarting: () => void;
   /** It was, or is there still. @param mark by which a later daemon finds its process again */
   readonly onLaunched: (mark: string, pid: number) => void;
+  /** Of a run on nodes, what a later daemon must know of its part on one of them; the last word about a node counts. */
+  readonly onNode: (node: string, note: string) => void;
   /** What it prints, as it comes; undefined where nobody looks on. */
   readonly onOutput: ((bytes: Uint8Array) => void) | undefined;
 }
@@ -46,19 +50,26 @@ export interface RunResult {
   readonly exitStatus: number;
   /** `succeeded after 3 s`, `skipped: …`: for who looks on. */
   readonly sentence: string;
+  /** It is not over: the next daemon goes on with it. */
+  readonly isLeft?: boolean;
 }
 
 /** Runs jobs; records, logs and tells whoever is to hear of it. Nothing here throws or rejects. */
 export interface Executor {
   run(due: DueRun, watch: RunWatch): Promise<RunResult>;
   /**
-   * Goes on with a run that another daemon has started and left.
-   * @param mark of its process, as `onLaunched` has told it
-   * @returns undefined where its process is gone
+   * Goes on with a run that another daemon has started, or was about to, and left.
+   * @returns undefined where nothing is left of it
    */
-  adopt(due: DueRun, mark: string, watch: RunWatch): Promise<RunResult> | undefined;
-  /** Looks for the process of a run that was about to be started. @returns its mark */
-  find(runId: string): string | undefined;
+  adopt(due: DueRun, left: LeftRun, watch: RunWatch): Promise<RunResult> | undefined;
+}
+
+/** What a daemon knew of a run, and a later one knows. */
+export interface LeftRun {
+  /** As `onLaunched` has told it; undefined: it had not. */
+  readonly mark: string | undefined;
+  /** As `onNode` has told it, by the node's name. */
+  readonly nodes: ReadonlyMap<string, string>;
 }
 
 /** Keeps the record of what did not happen. */

@@ -18,12 +18,14 @@ export interface NodeLink {
   check(): Promise<Problem | undefined>;
   /** False where there is no connection, be it that none was needed so far. */
   readonly isOpen: boolean;
+  /** True where runs go on without this process, and a later one finds them with their ends. */
+  readonly outlives: boolean;
   close(): Promise<void>;
 }
 
 /** What a fleet needs. */
-export interface FleetOptions {
-  readonly linkTo: (node: Node) => NodeLink;
+export interface FleetOptions<Link extends NodeLink> {
+  readonly linkTo: (node: Node) => Link;
   /** How often nodes are looked at, in milliseconds: those that are down first after so long, and then at doubled distances. */
   readonly healthCheckMs: number;
   readonly clock: DaemonClock;
@@ -48,9 +50,9 @@ export interface NodeReport {
 
 const longestRestMs = 5 * 60_000;
 
-interface Entry {
+interface Entry<Link> {
   node: Node;
-  link: NodeLink;
+  readonly link: Link;
   isUp: boolean;
   sinceMs: number;
   problem: Problem | undefined;
@@ -64,36 +66,35 @@ interface Entry {
 }
 
 /** All nodes. */
-export class Fleet {
-  readonly #options: FleetOptions;
-  readonly #entries = new Map<string, Entry>();
+export class Fleet<Link extends NodeLink = NodeLink> {
+  readonly #options: FleetOptions<Link>;
+  readonly #entries = new Map<string, Entry<Link>>();
+  /** Nodes as they were, whose runs still go on: their connections are closed with the last one. */
+  readonly #former = new Set<Entry<Link>>();
   #timer: { cancel(): void } | undefined;
   #isClosed = false;
 
-  constructor(options: FleetOptions) {
+  constructor(options: FleetOptions<Link>) {
     this.#options = options;
   }
 
   /** Takes up the nodes as they are defined now. One that is reached in another way than before begins anew; its runs go on. */
   async setNodes(nodes: readonly Node[]): Promise<void> {
     const kept = new Set(nodes.map(({ name }) => name));
-    const closing: Promise<void>[] = [];
+    const closing: (Promise<void> | undefined)[] = [];
     for (const [name, entry] of this.#entries) {
-      // Who still has runs there is closed by the last of them.
       if (kept.has(name)) continue;
       this.#entries.delete(name);
-      entry.timer?.cancel();
-      closing.push(entry.link.close());
+      closing.push(this.#retire(entry));
     }
     for (const node of nodes) {
       const before = this.#entries.get(node.name);
       if (before === undefined) this.#entries.set(node.name, this.#enter(node));
       else if (Bun.deepEquals(before.node.connection, node.connection)) before.node = node;
       else {
-        before.timer?.cancel();
-        closing.push(before.link.close());
         const entry = this.#enter(node);
         for (const [run, job] of before.runs) entry.runs.set(run, job);
+        closing.push(this.#retire(before));
         this.#entries.set(node.name, entry);
       }
     }
@@ -126,7 +127,7 @@ export class Fleet {
   }
 
   /** The node and the way to it; undefined where there is no such node any more. */
-  find(name: string): { readonly node: Node; readonly link: NodeLink } | undefined {
+  find(name: string): { readonly node: Node; readonly link: Link } | undefined {
     return this.#entries.get(name);
   }
 
@@ -143,6 +144,11 @@ export class Fleet {
 
   /** It is over there. */
   end(name: string, run: string): void {
+    for (const former of this.#former) {
+      if (former.node.name !== name || !former.runs.delete(run) || former.runs.size > 0) continue;
+      this.#former.delete(former);
+      void former.link.close();
+    }
     if (this.#entries.get(name)?.runs.delete(run) === true) this.#options.onChange();
   }
 
@@ -170,10 +176,18 @@ export class Fleet {
     this.#isClosed = true;
     this.#timer?.cancel();
     for (const entry of this.#entries.values()) entry.timer?.cancel();
-    await Promise.all([...this.#entries.values()].map(({ link }) => link.close()));
+    await Promise.all([...this.#entries.values(), ...this.#former].map(({ link }) => link.close()));
   }
 
-  #enter(node: Node): Entry {
+  /** @returns undefined where runs go on there: the last of them closes the connection */
+  #retire(entry: Entry<Link>): Promise<void> | undefined {
+    entry.timer?.cancel();
+    if (entry.runs.size === 0) return entry.link.close();
+    this.#former.add(entry);
+    return undefined;
+  }
+
+  #enter(node: Node): Entry<Link> {
     return {
       node,
       link: this.#options.linkTo(node),
@@ -197,7 +211,7 @@ export class Fleet {
     this.#timer = this.#options.clock.after(this.#options.healthCheckMs, () => this.#look());
   }
 
-  async #ask(entry: Entry): Promise<void> {
+  async #ask(entry: Entry<Link>): Promise<void> {
     if (entry.isAsked) return;
     entry.isAsked = true;
     const problem = await entry.link.open();
@@ -207,7 +221,7 @@ export class Fleet {
     else this.#down(entry, problem);
   }
 
-  #up(entry: Entry): void {
+  #up(entry: Entry<Link>): void {
     entry.timer?.cancel();
     entry.failures = 0;
     entry.nextCheckMs = undefined;
@@ -219,7 +233,7 @@ export class Fleet {
     this.#options.onChange();
   }
 
-  #down(entry: Entry, problem: Problem): void {
+  #down(entry: Entry<Link>, problem: Problem): void {
     const { clock, healthCheckMs, log, onChange } = this.#options;
     entry.problem = problem;
     const restMs = Math.min(healthCheckMs * 2 ** Math.min(entry.failures, 20), longestRestMs);

@@ -3,13 +3,13 @@
  * an attempt has ended, a node has come up, there is room, a wait is over, somebody wants it stopped.
  */
 import type { Node } from "../model/node.ts";
+import type { Placement } from "../model/placement.ts";
 import type { Problem } from "../model/problem.ts";
-import type { ScheduledJob } from "../model/scheduled-job.ts";
+import type { Overlap } from "../model/rules.ts";
+import type { NodeEnd } from "../model/run-event.ts";
 import type { DaemonClock } from "./daemon-parts.ts";
-import type { DueRun, RunResult } from "./executor.ts";
 import type { Fleet, NodeLink } from "./fleet.ts";
 import {
-  type AttemptResult,
   type PlacementLimits,
   type PlacementStart,
   type PlacementVerdict,
@@ -17,41 +17,58 @@ import {
 } from "./placement-plan.ts";
 
 /** A run whose job says on which nodes. */
-export interface PlacedDue extends DueRun {
-  readonly job: ScheduledJob & Required<Pick<ScheduledJob, "placement">>;
+export interface PlacedRun {
+  readonly runId: string;
+  readonly jobName: string;
+  readonly placement: Placement;
+  readonly overlap: Overlap;
 }
 
 /** An attempt that is over. */
-export interface PlacedAttempt {
-  readonly node: string;
-  readonly result: AttemptResult;
-  /** From 0; undefined where the job has none. */
-  readonly exitStatus: number | undefined;
-  readonly durationMs: number;
-  /** Why it could not be started, or how it ended; a clause. */
-  readonly sentence: string;
+export interface PlacedAttempt extends NodeEnd {
   /** Where the node could not be reached. */
   readonly problem: Problem | undefined;
 }
 
-/** What does the work on the nodes, and keeps the record. Nothing here throws or rejects. */
-export interface PlacedExecutor {
-  /** The run begins: its first attempt is about to. */
-  begin(due: PlacedDue): void;
-  /** Runs the job on a node. @param stop ends it there, with all that it has started */
+/** What does the work of one run on its nodes. Nothing here throws or rejects. */
+export interface PlacedWork<Link> {
+  /**
+   * Runs the job on a node.
+   * @param stop ends it there, with all that it has started
+   * @param isResumed another daemon has begun it, and left it
+   */
   attempt(
-    due: PlacedDue,
-    on: { readonly node: Node; readonly link: NodeLink },
+    on: { readonly node: Node; readonly link: Link },
     stop: AbortSignal,
+    isResumed: boolean,
   ): Promise<PlacedAttempt>;
-  /** The run is over: record, log, mail. */
-  end(due: PlacedDue, verdict: PlacementVerdict, attempts: readonly PlacedAttempt[]): Promise<RunResult>;
+}
+
+/** What another daemon has done of a run. */
+export interface DoneBefore {
+  readonly ended: readonly NodeEnd[];
+  /** The nodes on which it may go on. */
+  readonly going: readonly string[];
+}
+
+/** How a run is steered. */
+export interface PlacedSignals {
+  /** Ends all of its attempts; what waits is given up. */
+  readonly stop: AbortSignal;
+  /** The daemon is about to end: nothing more is begun, and what goes on by itself is left alone. */
+  readonly leave: AbortSignal;
+}
+
+/** What became of a run. */
+export interface PlacedResult {
+  readonly verdict: PlacementVerdict;
+  /** In the order in which they ended. */
+  readonly attempts: readonly PlacedAttempt[];
 }
 
 /** What the runs need. */
-export interface PlacedRunsOptions {
-  readonly fleet: Fleet;
-  readonly executor: PlacedExecutor;
+export interface PlacedRunsOptions<Link extends NodeLink> {
+  readonly fleet: Fleet<Link>;
   readonly limits: PlacementLimits;
   readonly clock: DaemonClock;
   /** 0 ≤ x < 1. */
@@ -62,60 +79,94 @@ export interface PlacedRunsOptions {
 const longestWaitMs = 3_600_000;
 
 /** All runs over nodes. */
-export class PlacedRuns {
-  readonly #options: PlacedRunsOptions;
-  readonly #going = new Set<PlacedRun>();
+export class PlacedRuns<Link extends NodeLink> {
+  readonly #options: PlacedRunsOptions<Link>;
+  readonly #going = new Set<Driver<Link>>();
 
-  constructor(options: PlacedRunsOptions) {
+  constructor(options: PlacedRunsOptions<Link>) {
     this.#options = options;
   }
 
-  /** Runs a job on its nodes. @param stop ends all of its attempts; what waits is given up */
-  async run(due: PlacedDue, stop: AbortSignal): Promise<RunResult> {
-    const run = new PlacedRun(due, this.#options, (node) => this.#endOn(node, due));
-    this.#going.add(run);
+  /** Runs a job on its nodes. @returns `left` where the daemon ends, and the next one is to go on with it */
+  async run(
+    run: PlacedRun,
+    work: PlacedWork<Link>,
+    signals: PlacedSignals,
+    before: DoneBefore = { ended: [], going: [] },
+  ): Promise<PlacedResult | "left"> {
+    const driver = new Driver(run, work, this.#options, (node) => this.#endOn(node, run));
+    const waiting = [...this.#going].filter((other) => other.run.jobName === run.jobName && other.isWaiting);
+    if (run.overlap.mode === "clobber") for (const other of waiting) other.giveUp(run.runId);
+    // Else each tick of a job whose nodes are full would wait beside the one before.
+    if (run.overlap.mode === "skip" && waiting.length > 0) {
+      return {
+        verdict: { kind: "skipped", sentence: "an earlier run still waits for its nodes" },
+        attempts: [],
+      };
+    }
+    this.#going.add(driver);
     try {
-      return await run.drive(stop);
+      return await driver.drive(signals, before);
     } finally {
-      this.#going.delete(run);
+      this.#going.delete(driver);
     }
   }
 
   /** A node has come up or gone down, or has room again: whoever waits asks again. */
   wake(): void {
-    for (const run of this.#going) run.wake();
+    for (const driver of this.#going) driver.wake();
   }
 
   /** Ends the earlier runs of a job on a node, for a run that takes their place; resolves when they are gone. */
-  async #endOn(node: string, { job, runId }: PlacedDue): Promise<void> {
-    const others = [...this.#going].filter(({ due }) => due.job.name === job.name && due.runId !== runId);
-    await Promise.all(others.map((run) => run.endOn(node)));
+  async #endOn(node: string, { jobName, runId }: PlacedRun): Promise<void> {
+    const others = [...this.#going].filter(({ run }) => run.jobName === jobName && run.runId !== runId);
+    await Promise.all(others.map((driver) => driver.endOn(node)));
   }
 }
 
 interface Going {
+  /** Goes on without this process. */
+  readonly outlives: boolean;
   readonly stopping: AbortController;
   readonly ended: Promise<void>;
 }
 
-/** One of them. */
-class PlacedRun {
-  readonly due: PlacedDue;
-  readonly #options: PlacedRunsOptions;
+/** Drives one run. */
+class Driver<Link extends NodeLink> {
+  readonly run: PlacedRun;
+  readonly #work: PlacedWork<Link>;
+  readonly #options: PlacedRunsOptions<Link>;
   readonly #endOthers: (node: string) => Promise<void>;
   readonly #attempts: PlacedAttempt[] = [];
   readonly #going = new Map<string, Going>();
-  #hasBegun = false;
   #isWaitOver = false;
+  #givenUpFor: string | undefined;
   #wake: () => void = () => {};
 
-  constructor(due: PlacedDue, options: PlacedRunsOptions, endOthers: (node: string) => Promise<void>) {
-    this.due = due;
+  constructor(
+    run: PlacedRun,
+    work: PlacedWork<Link>,
+    options: PlacedRunsOptions<Link>,
+    endOthers: (node: string) => Promise<void>,
+  ) {
+    this.run = run;
+    this.#work = work;
     this.#options = options;
     this.#endOthers = endOthers;
   }
 
+  /** Nothing of it has been begun. */
+  get isWaiting(): boolean {
+    return this.#going.size + this.#attempts.length === 0;
+  }
+
   wake(): void {
+    this.#wake();
+  }
+
+  /** Another run takes its place, before it has begun. */
+  giveUp(runId: string): void {
+    this.#givenUpFor = runId;
     this.#wake();
   }
 
@@ -126,9 +177,9 @@ class PlacedRun {
     await going?.ended;
   }
 
-  async drive(stop: AbortSignal): Promise<RunResult> {
-    const { clock, executor } = this.#options;
-    const { overlap } = this.due.job.rules;
+  async drive({ stop, leave }: PlacedSignals, { ended, going }: DoneBefore): Promise<PlacedResult | "left"> {
+    const { clock } = this.#options;
+    const { overlap } = this.run;
     const waitMs = overlap.mode === "wait" ? Math.min(overlap.waitMs, longestWaitMs) : longestWaitMs;
     const timer = clock.after(waitMs, () => {
       this.#isWaitOver = true;
@@ -138,20 +189,28 @@ class PlacedRun {
       for (const { stopping } of this.#going.values()) stopping.abort();
       this.#wake();
     };
+    const onLeave = () => this.#wake();
     stop.addEventListener("abort", onStop, { once: true });
+    leave.addEventListener("abort", onLeave, { once: true });
+    for (const attempt of ended) this.#attempts.push({ ...attempt, problem: undefined });
+    for (const node of going) this.#start({ node, ends: [] }, true);
+    if (stop.aborted) onStop();
     try {
       for (;;) {
         const something = this.#nextEvent();
-        const verdict = this.#step(stop);
-        if (verdict !== undefined) {
-          if (!this.#hasBegun) executor.begin(this.due);
-          return await executor.end(this.due, verdict, this.#attempts);
+        if (leave.aborted && !stop.aborted && !this.isWaiting) {
+          if ([...this.#going.values()].every(({ outlives }) => outlives)) return "left";
+          await something;
+          continue;
         }
+        const verdict = this.#step(stop);
+        if (verdict !== undefined) return { verdict, attempts: this.#attempts };
         await something;
       }
     } finally {
       timer.cancel();
       stop.removeEventListener("abort", onStop);
+      leave.removeEventListener("abort", onLeave);
     }
   }
 
@@ -161,19 +220,22 @@ class PlacedRun {
       if (this.#going.size > 0) return undefined;
       return { kind: "stopped", sentence: "it was stopped" };
     }
+    if (this.#givenUpFor !== undefined) {
+      return { kind: "skipped", sentence: `the run ${this.#givenUpFor} has taken its place` };
+    }
     const { fleet, limits, random } = this.#options;
-    const { job, runId } = this.due;
+    const { jobName, runId, placement, overlap } = this.run;
     const { starts, waits, leftOut, verdict } = planPlacement({
-      placement: job.placement,
-      overlap: job.rules.overlap,
-      nodes: fleet.statesFor(job.name, runId),
+      placement,
+      overlap,
+      nodes: fleet.statesFor(jobName, runId),
       limits,
       attempts: [...this.#attempts, ...[...this.#going.keys()].map((node) => ({ node, result: undefined }))],
       isWaitOver: this.#isWaitOver,
       random,
     });
     if (verdict !== undefined) return verdict;
-    for (const start of starts) this.#start(start);
+    for (const start of starts) this.#start(start, false);
     const isStuck = this.#isWaitOver && starts.length === 0 && this.#going.size === 0 && waits.length > 0;
     if (!isStuck) return undefined;
     const nodes = waits.flatMap((wait) => wait.nodes);
@@ -181,18 +243,20 @@ class PlacedRun {
     return { kind: "skipped", sentence: why.join("; ") };
   }
 
-  #start({ node: name, ends }: PlacementStart): void {
-    const { fleet, executor } = this.#options;
+  #start({ node: name, ends }: PlacementStart, isResumed: boolean): void {
+    const { fleet } = this.#options;
     const found = fleet.find(name);
-    if (found === undefined) return; // it has gone in this very moment; the next plan knows
-    const { runId, job } = this.due;
+    if (found === undefined) {
+      // A node that has gone in this very moment is left out of the next plan; of what was begun there nobody can tell.
+      if (isResumed) this.#attempts.push(gone(name));
+      return;
+    }
+    const { runId, jobName } = this.run;
     const stopping = new AbortController();
-    fleet.begin(name, runId, job.name);
-    if (!this.#hasBegun) executor.begin(this.due);
-    this.#hasBegun = true;
+    fleet.begin(name, runId, jobName);
     const attempt = async () => {
       await Promise.all(ends.map((node) => this.#endOthers(node)));
-      const end = await executor.attempt(this.due, found, stopping.signal).catch((error: unknown) => {
+      const end = await this.#work.attempt(found, stopping.signal, isResumed).catch((error: unknown) => {
         return lost(name, error);
       });
       this.#attempts.push(end);
@@ -201,7 +265,7 @@ class PlacedRun {
       fleet.end(name, runId);
       this.#wake();
     };
-    this.#going.set(name, { stopping, ended: attempt() });
+    this.#going.set(name, { stopping, ended: attempt(), outlives: found.link.outlives });
   }
 
   /** Resolves at the next wake, also one that comes before it is awaited. */
@@ -215,5 +279,10 @@ class PlacedRun {
 /** An executor has failed as none may: what it has started may go on. */
 function lost(node: string, error: unknown): PlacedAttempt {
   const sentence = `rcrond failed while it watched it: ${error instanceof Error ? error.message : String(error)}`;
-  return { node, result: "unknown", exitStatus: undefined, durationMs: 0, sentence, problem: undefined };
+  return { node, result: "unknown", ms: 0, sentence, problem: undefined };
+}
+
+function gone(node: string): PlacedAttempt {
+  const sentence = "the node is no longer defined, and the run was begun there by an earlier rcrond";
+  return { node, result: "unknown", ms: 0, sentence, problem: undefined };
 }

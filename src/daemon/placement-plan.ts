@@ -16,6 +16,7 @@
 import type { Node } from "../model/node.ts";
 import type { Placement } from "../model/placement.ts";
 import type { Overlap } from "../model/rules.ts";
+import type { NodeResult } from "../model/run-event.ts";
 
 /** What is to be known of a node. */
 export interface NodeState {
@@ -37,17 +38,11 @@ export interface PlacementLimits {
   readonly inAll: number | undefined;
 }
 
-/**
- * What became of an attempt. `unreachable`: the job was certainly not started. `unknown`: it may have been, and how it ended can't be
- * learned. `skipped`: the node was reached, and the job's condition said no. `stopped`: somebody has ended the run.
- */
-export type AttemptResult = "success" | "failure" | "unreachable" | "unknown" | "skipped" | "stopped";
-
 /** One node's part of a run. */
 export interface AttemptSoFar {
   readonly node: string;
   /** undefined: it goes on. */
-  readonly result: AttemptResult | undefined;
+  readonly result: NodeResult | undefined;
 }
 
 /** What is asked. */
@@ -91,7 +86,7 @@ export interface LeftOut {
 /** How a run ended, over all its attempts. */
 export interface PlacementVerdict {
   /** `unreachable`: it was started nowhere, since no node could be reached; `skipped`: nowhere, and that is as it should be. */
-  readonly kind: AttemptResult;
+  readonly kind: NodeResult;
   /** Each node with what became of it. */
   readonly sentence: string;
 }
@@ -290,7 +285,7 @@ function verdictOf(
   // Of one node that ran it, nobody asks which others could not have.
   const isDone = placement.policy !== "all" && attempts.some(({ result }) => result === "success");
   const sentence = sentenceOf(attempts, isDone ? [] : leftOut);
-  const has = (result: AttemptResult) => attempts.some((attempt) => attempt.result === result);
+  const has = (result: NodeResult) => attempts.some((attempt) => attempt.result === result);
   if (has("stopped")) return { kind: "stopped", sentence };
   const isBusy = leftOut.some(({ why }) => why === "busy") || has("skipped");
   if (placement.policy !== "all") {
@@ -312,11 +307,11 @@ const clauses = {
   unknown: "may have run on",
   skipped: "was not to run on",
   stopped: "was stopped on",
-} as const satisfies Record<AttemptResult, string>;
+} as const satisfies Record<NodeResult, string>;
 
 /** `failed on web1, web2; ran on web3; web4 is down`. */
 function sentenceOf(attempts: readonly AttemptSoFar[], leftOut: readonly LeftOut[]): string {
-  const byResult = new Map<AttemptResult, string[]>();
+  const byResult = new Map<NodeResult, string[]>();
   for (const { node, result } of attempts) {
     if (result === undefined) continue;
     const nodes = byResult.get(result);

@@ -33,6 +33,8 @@ export interface BookedRun {
   readonly state: BookedState;
   /** Of the process that leads it, in a form that is the executor's own; undefined before it is there. */
   readonly mark: string | undefined;
+  /** Of a run on nodes: what is to be known of each, likewise. */
+  readonly nodes: ReadonlyMap<string, string>;
   /** When it was started; undefined before. */
   readonly startedAtMs: number | undefined;
 }
@@ -59,7 +61,12 @@ export interface BookNews {
 }
 
 const busyMs = 1000;
-const schemaVersion = 1;
+const schemaVersion = 2;
+/** What the second version has on top. */
+const nodesSchema = `
+  CREATE TABLE run_nodes (run TEXT NOT NULL, node TEXT NOT NULL, note TEXT NOT NULL, PRIMARY KEY (run, node)) WITHOUT ROWID;
+  PRAGMA user_version = ${schemaVersion};
+`;
 const schema = `
   CREATE TABLE facts (name TEXT PRIMARY KEY, value) WITHOUT ROWID;
   CREATE TABLE known (job TEXT PRIMARY KEY, schedule TEXT NOT NULL) WITHOUT ROWID;
@@ -68,7 +75,7 @@ const schema = `
     made_up INTEGER NOT NULL, asked_by TEXT, state TEXT NOT NULL, mark TEXT, started REAL
   ) WITHOUT ROWID;
   CREATE TABLE pauses (job TEXT, since REAL NOT NULL, until REAL NOT NULL, why TEXT NOT NULL, by TEXT NOT NULL);
-  PRAGMA user_version = ${schemaVersion};
+  ${nodesSchema}
 `;
 
 /** The book of one daemon. Nothing here throws. */
@@ -76,6 +83,8 @@ export class TickBook {
   readonly #onTrouble: (sentence: string) => void;
   #db: Database | undefined;
   #trouble: string | undefined;
+  /** The runs of which something about nodes is written. */
+  readonly #onNodes = new Set<string>();
 
   /**
    * Opens the book in a folder, which is made (mode 0700) if it is missing; a broken one is moved aside.
@@ -106,7 +115,9 @@ export class TickBook {
   /** What an earlier daemon has left; nothing where the book can't be read. */
   read(): Remembered {
     const nothing = { horizonMs: undefined, boot: undefined, known: new Map(), runs: [], pauses: [] };
-    return this.#try((db) => readBook(db)) ?? nothing;
+    const found = this.#try((db) => readBook(db)) ?? nothing;
+    for (const { run, nodes } of found.runs) if (nodes.size > 0) this.#onNodes.add(run);
+    return found;
   }
 
   /** Ticks were planned: they are due, and every tick up to `horizonMs` has been thought of; with what else is new. In one step. */
@@ -138,9 +149,21 @@ export class TickBook {
     );
   }
 
+  /** What is to be known of a run's part on a node; takes the place of what was known. */
+  onNode(run: string, node: string, note: string): void {
+    this.#onNodes.add(run);
+    this.#try((db) =>
+      db.query("INSERT OR REPLACE INTO run_nodes (run, node, note) VALUES (?, ?, ?)").run(run, node, note),
+    );
+  }
+
   /** It is over, and recorded. */
   over(run: string): void {
-    this.#try((db) => db.query("DELETE FROM runs WHERE run = ?").run(run));
+    const isOnNodes = this.#onNodes.delete(run);
+    this.#try((db) => {
+      db.query("DELETE FROM runs WHERE run = ?").run(run);
+      if (isOnNodes) db.query("DELETE FROM run_nodes WHERE run = ?").run(run);
+    });
   }
 
   setPauses(pauses: readonly Pause[]): void {
@@ -203,6 +226,7 @@ function openWithSchema(path: string): Database {
     db.run("PRAGMA cache_size = -512");
     const version = db.query<{ user_version: number }, []>("PRAGMA user_version").get()?.user_version ?? 0;
     if (version === 0) db.transaction(() => db.run(schema)).immediate();
+    if (version === 1) db.transaction(() => db.run(nodesSchema)).immediate();
     if (version > schemaVersion) {
       throw new Problem("conflict", `${path} is of a later version of rcrond (${version})`);
     }
@@ -263,6 +287,15 @@ function readBook(db: Database): Remembered {
   const boot = fact("boot");
   const known = db.query<{ job: string; schedule: string }, []>("SELECT job, schedule FROM known").all();
   const runs = db.query<RunRow, []>("SELECT * FROM runs ORDER BY at, local").all();
+  const nodes = new Map<string, Map<string, string>>();
+  const notes = db.query<{ run: string; node: string; note: string }, []>(
+    "SELECT run, node, note FROM run_nodes",
+  );
+  for (const { run, node, note } of notes.all()) {
+    const ofRun = nodes.get(run);
+    if (ofRun === undefined) nodes.set(run, new Map([[node, note]]));
+    else ofRun.set(node, note);
+  }
   const pauses = db
     .query<{ job: string | null; since: number; until: number; why: string; by: string }, []>(
       "SELECT job, since, until, why, by FROM pauses",
@@ -282,6 +315,7 @@ function readBook(db: Database): Remembered {
       askedBy: row.asked_by ?? undefined,
       state: row.state,
       mark: row.mark ?? undefined,
+      nodes: nodes.get(row.run) ?? new Map(),
       startedAtMs: row.started ?? undefined,
     })),
     pauses: pauses.map(({ job, since, until, why, by }) => ({

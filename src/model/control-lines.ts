@@ -1,7 +1,13 @@
 /**
  * The lines between `rcronctl` and `rcrond`, read: what control-message.ts promises, proven. Total and pure.
  */
-import type { ControlAnswer, ControlRequest, ControlResult, DaemonStatus } from "./control-message.ts";
+import type {
+  ControlAnswer,
+  ControlRequest,
+  ControlResult,
+  DaemonStatus,
+  NodeFacts,
+} from "./control-message.ts";
 import {
   count,
   flag,
@@ -49,6 +55,9 @@ const requests: Readonly<Record<ControlRequest["ask"], Reader<ControlRequest>>> 
   stop: strict({ ask: oneOf(["stop"]), run: name }),
   pause: strict({ ask: oneOf(["pause"]), untilMs: instant, why: text(pauseWhyLimit) }, { job: name }),
   resume: strict({ ask: oneOf(["resume"]) }, { job: name }),
+  nodes: strict({ ask: oneOf(["nodes"]) }),
+  // As a person typed it, too.
+  "test-nodes": strict({ ask: oneOf(["test-nodes"]) }, { node: name }),
 };
 
 function strict<
@@ -114,12 +123,12 @@ const status: Reader<DaemonStatus> = object(
     isDraining: flag,
     warnings: list(sentence),
   },
-  { concurrency: count, nextMs: instant },
+  { concurrency: count, nextMs: instant, nodes: object({ count, down: list(name) }) },
 );
 
 const jobFacts = object(
   { job: name, where: sentence, schedule: sentence, running: count, waiting: count, isCluster: flag },
-  { nextMs: instant, pausedUntilMs: instant, description: sentence },
+  { nextMs: instant, pausedUntilMs: instant, description: sentence, on: sentence },
 );
 
 const nextFacts = object(
@@ -129,7 +138,23 @@ const nextFacts = object(
     about: list(sentence),
     notes: list(object({ at: count, note: sentence })),
     but: sentence,
+    on: sentence,
   },
+);
+
+const nodeFacts: Reader<NodeFacts> = object(
+  {
+    node: name,
+    where: sentence,
+    roles: list(sentence),
+    connection: oneOf(["ssh", "local", "command"]),
+    address: sentence,
+    isUp: flag,
+    isConnected: flag,
+    sinceMs: instant,
+    running: count,
+  },
+  { why: sentence, hint: sentence, nextCheckMs: instant, runsAtOnce: count },
 );
 
 const results: { readonly [Kind in ControlResult["kind"]]: Reader<Extract<ControlResult, { kind: Kind }>> } =
@@ -148,6 +173,8 @@ const results: { readonly [Kind in ControlResult["kind"]]: Reader<Extract<Contro
       removed: count,
       broken: list(sentence),
     }),
+    nodes: object({ kind: oneOf(["nodes"]), nodes: list(nodeFacts) }),
+    "test-nodes": object({ kind: oneOf(["test-nodes"]), tested: count, failed: count }),
   };
 
 const readResult: Reader<ControlResult> = (value) => {
@@ -168,6 +195,8 @@ const answers: {
   heard: object({ told: oneOf(["heard"]) }),
   started: object({ told: oneOf(["started"]), run: runId }),
   output: object({ told: oneOf(["output"]), bytes: text(answerLimit) }),
+  testing: object({ told: oneOf(["testing"]), nodes: list(name) }),
+  node: object({ told: oneOf(["node"]), node: name, ms: count }, { why: sentence, hint: sentence }),
 };
 
 /**

@@ -10,7 +10,7 @@ import type { ProblemCode } from "./problem.ts";
 
 /** What is asked for. */
 export type ControlRequest =
-  | { readonly ask: "status" | "jobs" | "reload" }
+  | { readonly ask: "status" | "jobs" | "nodes" | "reload" }
   /** The coming ticks of one job, or the next one of each. */
   | { readonly ask: "next"; readonly job?: string; readonly count?: number }
   /** Starts a job now. With `follow` the answer lasts until the run is over. */
@@ -19,7 +19,9 @@ export type ControlRequest =
   | { readonly ask: "stop"; readonly run: string }
   /** Without `job`: all jobs. */
   | { readonly ask: "pause"; readonly job?: string; readonly untilMs: number; readonly why: string }
-  | { readonly ask: "resume"; readonly job?: string };
+  | { readonly ask: "resume"; readonly job?: string }
+  /** Asks a node whether it is there, or without `node` all of them; each that answers is told as it does. */
+  | { readonly ask: "test-nodes"; readonly node?: string };
 
 /** One line of an answer. */
 export type ControlAnswer =
@@ -32,7 +34,11 @@ export type ControlAnswer =
   /** `run --follow`: the run has its turn. */
   | { readonly told: "started"; readonly run: string }
   /** `run --follow`: what it printed, in base64. */
-  | { readonly told: "output"; readonly bytes: string };
+  | { readonly told: "output"; readonly bytes: string }
+  /** `test-nodes`, the first line: the nodes that are asked. */
+  | { readonly told: "testing"; readonly nodes: readonly string[] }
+  /** `test-nodes`: a node has answered, or will not. */
+  | ({ readonly told: "node" } & NodeTest);
 
 /** By the request's word. */
 export type ControlResult =
@@ -50,7 +56,10 @@ export type ControlResult =
       readonly changed: number;
       readonly removed: number;
       readonly broken: readonly string[];
-    };
+    }
+  | { readonly kind: "nodes"; readonly nodes: readonly NodeFacts[] }
+  /** `tested` counts the failed ones too. */
+  | { readonly kind: "test-nodes"; readonly tested: number; readonly failed: number };
 
 /** How the daemon is. */
 export interface DaemonStatus {
@@ -74,6 +83,8 @@ export interface DaemonStatus {
   readonly pauses: readonly Pause[];
   /** The next tick of any job. */
   readonly nextMs?: number;
+  /** Where there are nodes: how many, and the names of those that are down. */
+  readonly nodes?: { readonly count: number; readonly down: readonly string[] };
   /** It ends as soon as its runs have. */
   readonly isDraining: boolean;
   /** What it can't do as asked, each a sentence: no record, no book, no log. */
@@ -101,6 +112,8 @@ export interface JobFacts {
   readonly isCluster: boolean;
   readonly pausedUntilMs?: number;
   readonly description?: string;
+  /** On which nodes it runs: `any of web, db1`; missing: on this machine. */
+  readonly on?: string;
 }
 
 /** When a job is due. */
@@ -117,4 +130,42 @@ export interface NextFacts {
   readonly notes?: readonly { readonly at: number; readonly note: string }[];
   /** Why the next one would not be started as things are: paused, passive machine; a sentence. */
   readonly but?: string;
+  /** As in {@link JobFacts}. */
+  readonly on?: string;
+}
+
+/** A node as the daemon knows it. */
+export interface NodeFacts {
+  readonly node: string;
+  /** `FILE:LINE`. */
+  readonly where: string;
+  readonly roles: readonly string[];
+  readonly connection: "ssh" | "local" | "command";
+  /** What a person knows it by: `user@host:port` as far as they are said, or the program with its words. */
+  readonly address: string;
+  /** A node counts as up until it proves otherwise. */
+  readonly isUp: boolean;
+  /** Whether there is a connection now; one that nobody has needed is none. */
+  readonly isConnected: boolean;
+  /** Since when it is up or down, as far as the daemon knows. */
+  readonly sinceMs: number;
+  /** Why it is down, and what can be done about it; sentences. */
+  readonly why?: string;
+  readonly hint?: string;
+  /** When it is asked again. */
+  readonly nextCheckMs?: number;
+  /** The runs that go on there. */
+  readonly running: number;
+  /** How many it may have at once; missing: as many as any node. */
+  readonly runsAtOnce?: number;
+}
+
+/** What came of asking a node. */
+export interface NodeTest {
+  readonly node: string;
+  /** How long that took. */
+  readonly ms: number;
+  /** Why it is down, and what can be done about it; without `why` it is up. */
+  readonly why?: string;
+  readonly hint?: string;
 }

@@ -3,6 +3,7 @@
  */
 import type { NextFacts } from "../model/control-message.ts";
 import { durationInWords, formatDuration } from "../model/duration.ts";
+import { placementInWords } from "../model/placement.ts";
 import type { Schedule, Zone } from "../model/schedule.ts";
 import type { ScheduledJob } from "../model/scheduled-job.ts";
 import { explainJob, explainTick } from "./explain.ts";
@@ -35,6 +36,7 @@ export function nextFacts(
     zone: (schedule.kind === "cron" ? (schedule.zone ?? zone) : zone).name,
     nextMs: ticks.map(({ atMs }) => atMs),
     about: explainJob(job, hostName),
+    ...(job.placement !== undefined && { on: placementInWords(job.placement) }),
     ...(notes.length > 0 && { notes }),
   };
 }

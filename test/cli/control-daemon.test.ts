@@ -171,6 +171,7 @@ warning  no record can be written
       waiting: 0,
       concurrency: null,
       pauses: [],
+      nodes: null,
       since: "2026-11-21T03:00:00.000Z",
       next: "2026-11-21T03:00:00.000Z",
       draining: false,
@@ -420,6 +421,7 @@ at boot                     boot    @reboot    /x:3
       about: ["on the active machine only"],
       notes: [{ at: 0, note: "the first of two 04:00" }],
       but: "it is paused until 06:00",
+      on: null,
     });
     expect(asked).toEqual([
       { ask: "next", count: 1 },

@@ -1,12 +1,18 @@
 /** What the daemon answers to rcronctl. */
 import { afterEach, describe, expect, test } from "bun:test";
 import { answerRequest } from "../../src/daemon/daemon.ts";
+import { Fleet } from "../../src/daemon/fleet.ts";
 import type { ControlAnswer, ControlRequest, ControlResult } from "../../src/model/control-message.ts";
 import { Problem } from "../../src/model/problem.ts";
 import { Bed, jobsOf, minuteMs, noonMs } from "./fake-parts.ts";
 
 let bed = new Bed();
-afterEach(() => bed.close());
+let fleet: Fleet | undefined;
+afterEach(async () => {
+  bed.close();
+  await fleet?.close();
+  fleet = undefined;
+});
 
 function newBed(files: Readonly<Record<string, string>>): Bed {
   bed.close();
@@ -23,6 +29,7 @@ function ask(request: ControlRequest): Promise<ControlAnswer> {
   told = [];
   const context = {
     daemon: bed.daemon,
+    fleet,
     about,
     warnings: () => ["no record"],
     clean: (text: string) => text.replaceAll("hunter2", "[redacted]"),
@@ -207,6 +214,88 @@ describe("answerRequest()", () => {
     const answer = await ask({ ask: "pause", job: "a", untilMs: noonMs + ms, why: "" });
     expect(answer).toMatchObject({ told: "refused", code: "invalid" });
     expect(bed.daemon.pauses).toEqual([]);
+  });
+
+  describe("nodes", () => {
+    const missing = new Problem("unreachable", "no answer from hunter2", { hint: "look at it" });
+
+    /** `web1` is there, `web2` is not. */
+    async function newFleet(): Promise<void> {
+      fleet = new Fleet({
+        linkTo: ({ name }) => {
+          const whether = async () => (name === "web1" ? undefined : missing);
+          return { open: whether, check: whether, isOpen: false, outlives: true, close: async () => {} };
+        },
+        healthCheckMs: 10_000,
+        clock: bed.clock,
+        log: () => {},
+        onChange: () => {},
+      });
+      const source = { path: "/n", line: 1 };
+      const local = { kind: "local" } as const;
+      await fleet.setNodes(
+        ["web1", "web2"].map((name) => ({
+          name,
+          source,
+          roles: [],
+          connection: local,
+          runsAtOnce: undefined,
+        })),
+      );
+    }
+
+    test("are listed, tested, and in the status in short", async () => {
+      newBed({ a: "every 5m" });
+      await newFleet();
+      expect((await resultOf("status", { ask: "status" })).status.nodes).toEqual({ count: 2, down: [] });
+      expect(await resultOf("test-nodes", { ask: "test-nodes" })).toEqual({
+        kind: "test-nodes",
+        tested: 2,
+        failed: 1,
+      });
+      expect(told[0]).toEqual({ told: "testing", nodes: ["web1", "web2"] });
+      expect(told).toHaveLength(3);
+      expect(told).toContainEqual({ told: "node", node: "web1", ms: 0 });
+      expect(told).toContainEqual({
+        told: "node",
+        node: "web2",
+        ms: 0,
+        why: "no answer from [redacted]",
+        hint: "look at it",
+      });
+      expect((await resultOf("status", { ask: "status" })).status.nodes).toEqual({
+        count: 2,
+        down: ["web2"],
+      });
+      const { nodes } = await resultOf("nodes", { ask: "nodes" });
+      expect(nodes.map(({ node, isUp, why }) => [node, isUp, why])).toEqual([
+        ["web1", true, undefined],
+        ["web2", false, "no answer from [redacted]"],
+      ]);
+      expect(await ask({ ask: "test-nodes", node: "wbe1" })).toMatchObject({
+        told: "refused",
+        code: "not-found",
+        hint: "did you mean web1?",
+      });
+    });
+
+    test("are none where the daemon has no fleet", async () => {
+      newBed({ a: "every 5m" });
+      expect((await resultOf("nodes", { ask: "nodes" })).nodes).toEqual([]);
+      expect((await resultOf("status", { ask: "status" })).status.nodes).toBeUndefined();
+      expect(await ask({ ask: "test-nodes" })).toMatchObject({ told: "refused", code: "not-found" });
+    });
+
+    test("are told of a job that is placed on them, in jobs and in next", async () => {
+      newBed({ a: "every 5m\non any of web, db1", b: "every 5m" });
+      const { jobs } = await resultOf("jobs", { ask: "jobs" });
+      expect(jobs.map(({ job, on }) => [job, on])).toEqual([
+        ["a", "any of web, db1"],
+        ["b", undefined],
+      ]);
+      const due = await resultOf("next", { ask: "next" });
+      expect(due.jobs.map(({ on }) => on)).toEqual(["any of web, db1", undefined]);
+    });
   });
 
   test("reload: as the wiring says", async () => {

@@ -10,6 +10,7 @@ import {
   type Executor,
   type Gate,
   type KnownJobs,
+  type LeftRun,
   type Recorder,
   type RunResult,
   type RunWatch,
@@ -111,14 +112,11 @@ export class FakeExecutor implements Executor {
     return this.#begin(due, watch);
   }
 
-  adopt(due: DueRun, mark: string, watch: RunWatch): Promise<RunResult> | undefined {
-    if (!this.alive.has(mark)) return undefined;
+  adopt(due: DueRun, left: LeftRun, watch: RunWatch): Promise<RunResult> | undefined {
+    const mark = left.mark ?? this.found.get(due.runId);
+    if (mark === undefined || !this.alive.has(mark)) return undefined;
     watch.onLaunched(mark, 4711);
     return this.#begin(due, watch);
-  }
-
-  find(runId: string): string | undefined {
-    return this.found.get(runId);
   }
 
   #begin(due: DueRun, watch: RunWatch): Promise<RunResult> {

@@ -7,6 +7,7 @@ import { at, FakeClock, noonMs } from "./fake-parts.ts";
 
 /** A way to a node that is there or not, as the test says. */
 class FakeLink implements NodeLink {
+  readonly outlives = true;
   isOpen = false;
   isThere = true;
   isClosed = false;
@@ -159,11 +160,13 @@ describe("a fleet", () => {
     fleet.failed("c", gone);
     const elsewhere = { kind: "command", words: ["kubectl"] } as const;
     await fleet.setNodes([node("a", { roles: ["db"] }), node("b", { connection: elsewhere })]);
-    expect([before.a.isClosed, before.b.isClosed, before.c.isClosed]).toEqual([false, true, true]);
+    expect([before.a.isClosed, before.b.isClosed, before.c.isClosed]).toEqual([false, false, true]);
     expect(fleet.reports.map(({ node: { name, roles }, running }) => [name, roles, running])).toEqual([
       ["a", ["db"], 0],
       ["b", ["web"], 1],
     ]);
+    fleet.end("b", "r1");
+    expect(before.b.isClosed).toBe(true);
     await clock.go(60_000);
     expect(before.c.asked).toBe(0);
   });

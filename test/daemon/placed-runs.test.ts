@@ -1,11 +1,11 @@
 /** Runs over nodes, driven to their end, among fakes. */
 import { describe, expect, test } from "bun:test";
-import { Fleet } from "../../src/daemon/fleet.ts";
-import { type PlacedAttempt, type PlacedDue, PlacedRuns } from "../../src/daemon/placed-runs.ts";
+import { Fleet, type NodeLink } from "../../src/daemon/fleet.ts";
+import { type DoneBefore, type PlacedAttempt, PlacedRuns } from "../../src/daemon/placed-runs.ts";
 import type { PlacementLimits } from "../../src/daemon/placement-plan.ts";
 import type { Node } from "../../src/model/node.ts";
 import { Problem } from "../../src/model/problem.ts";
-import { FakeClock, FakeGate, jobsOf, noonMs } from "./fake-parts.ts";
+import { FakeClock, jobsOf, noonMs } from "./fake-parts.ts";
 
 const node = (name: string, more: Partial<Node> = {}): Node => ({
   name,
@@ -30,8 +30,9 @@ async function newScene(
   const told: string[] = [];
   const attempts: FakeAttempt[] = [];
   const fleet = new Fleet({
-    linkTo: () => ({
+    linkTo: ({ name }) => ({
       isOpen: true,
+      outlives: name !== "here",
       open: async () => undefined,
       check: async () => undefined,
       close: async () => {},
@@ -41,46 +42,36 @@ async function newScene(
     log: () => {},
     onChange: () => placed.wake(),
   });
-  const placed: PlacedRuns = new PlacedRuns({
-    fleet,
-    clock,
-    limits,
-    random: () => 0,
-    executor: {
-      begin: ({ runId }) => told.push(`${runId} begins`),
-      attempt: ({ runId }, { node: { name } }, stop) => {
-        told.push(`${runId} on ${name}`);
-        return new Promise((resolve) => {
+  const placed: PlacedRuns<NodeLink> = new PlacedRuns({ fleet, clock, limits, random: () => 0 });
+  await fleet.setNodes(nodes);
+  /** Begins a run of a job file with these words. */
+  const begin = (runId: string, words: string, before?: DoneBefore) => {
+    const stop = new AbortController();
+    const leave = new AbortController();
+    const [job] = jobsOf({ job: `every 1h\n${words}` }).jobs.values();
+    if (job?.placement === undefined) throw new Error(words);
+    const run = { runId, jobName: job.name, placement: job.placement, overlap: job.rules.overlap };
+    const work = {
+      attempt: ({ node: { name } }: { node: Node }, stopped: AbortSignal, isResumed: boolean) => {
+        told.push(`${runId} ${isResumed ? "goes on" : "begins"} on ${name}`);
+        return new Promise<PlacedAttempt>((resolve) => {
           const end = (result: PlacedAttempt["result"]) => {
             const problem = result === "unreachable" ? new Problem("unreachable", "no answer") : undefined;
-            resolve({ node: name, result, exitStatus: 0, durationMs: 1, sentence: result, problem });
+            resolve({ node: name, result, exit: 0, ms: 1, sentence: result, problem });
           };
-          stop.addEventListener("abort", () => end("stopped"));
+          stopped.addEventListener("abort", () => end("stopped"));
           attempts.push({ run: runId, node: name, end });
         });
       },
-      end: async ({ runId }, { kind, sentence }, all) => {
-        told.push(`${runId} ${kind}: ${sentence} (${all.length})`);
-        return { isOk: kind === "success", exitStatus: 0, sentence };
-      },
-    },
-  });
-  await fleet.setNodes(nodes);
-  /** Begins a run of a job file with these words. */
-  const begin = (runId: string, words: string, stop = new AbortController()) => {
-    const [job] = jobsOf({ job: `every 1h\n${words}` }).jobs.values();
-    if (job?.placement === undefined) throw new Error(words);
-    const due: PlacedDue = {
-      runId,
-      jobName: job.name,
-      job: { ...job, placement: job.placement },
-      tick: { atMs: noonMs, localMs: noonMs },
-      isMadeUp: false,
-      askedBy: undefined,
-      verdict: new FakeGate().always,
     };
-    const ended = placed.run(due, stop.signal);
-    return { ended, stop };
+    const signals = { stop: stop.signal, leave: leave.signal };
+    const ended = placed.run(run, work, signals, before).then((result) => {
+      if (result === "left") return result;
+      const { verdict, attempts: all } = result;
+      told.push(`${runId} ${verdict.kind}: ${verdict.sentence} (${all.length})`);
+      return verdict.kind;
+    });
+    return { ended, stop, leave };
   };
   const attempt = (run: string, on: string) => {
     const found = attempts.findLast((each) => each.run === run && each.node === on);
@@ -99,11 +90,10 @@ describe("a placed run", () => {
     attempt("r1", "a").end("unreachable");
     await settle();
     attempt("r1", "b").end("success");
-    expect(await ended).toMatchObject({ isOk: true });
+    expect(await ended).toBe("success");
     expect(told).toEqual([
-      "r1 begins",
-      "r1 on a",
-      "r1 on b",
+      "r1 begins on a",
+      "r1 begins on b",
       "r1 success: could not be started on a; ran on b (2)",
     ]);
     expect(fleet.reports.map(({ isUp, running }) => [isUp, running])).toEqual([
@@ -117,13 +107,13 @@ describe("a placed run", () => {
     const { told, begin, attempt, settle } = await newScene();
     const { ended } = begin("r1", "on all");
     await settle();
-    expect(told).toEqual(["r1 begins", "r1 on a", "r1 on b", "r1 on c"]);
+    expect(told).toEqual(["r1 begins on a", "r1 begins on b", "r1 begins on c"]);
     attempt("r1", "b").end("failure");
     attempt("r1", "c").end("success");
     await settle();
-    expect(told).toHaveLength(4);
+    expect(told).toHaveLength(3);
     attempt("r1", "a").end("success");
-    expect(await ended).toMatchObject({ isOk: false });
+    expect(await ended).toBe("failure");
     expect(told.at(-1)).toBe("r1 failure: failed on b; ran on c, a (3)");
   });
 
@@ -135,9 +125,9 @@ describe("a placed run", () => {
     await settle();
     attempt("r1", "a").end("success");
     await ended;
-    expect(told.filter((each) => each.includes(" on "))).toEqual([
-      "r1 on c",
-      "r1 on a",
+    expect(told.filter((each) => each.includes("r1"))).toEqual([
+      "r1 begins on c",
+      "r1 begins on a",
       "r1 success: failed on c; ran on a (2)",
     ]);
   });
@@ -148,12 +138,12 @@ describe("a placed run", () => {
     await settle();
     const second = begin("r2", "on any\noverlap allow");
     await settle();
-    expect(told).toEqual(["r1 begins", "r1 on a"]);
+    expect(told).toEqual(["r1 begins on a"]);
     attempt("r1", "a").end("success");
     await first.ended;
     await settle();
     attempt("r2", "a").end("success");
-    expect(await second.ended).toMatchObject({ isOk: true });
+    expect(await second.ended).toBe("success");
   });
 
   test("gives up waiting for room after an hour, and says so", async () => {
@@ -178,7 +168,34 @@ describe("a placed run", () => {
     await first.ended;
     await settle();
     attempt("r3", "a").end("success");
-    expect(await third.ended).toMatchObject({ isOk: true });
+    expect(await third.ended).toBe("success");
+  });
+
+  test("while one waits for room, the next tick is skipped", async () => {
+    const { told, begin, attempt, settle, fleet } = await newScene([node("a", { runsAtOnce: 1 })]);
+    fleet.begin("a", "other", "another-job");
+    const first = begin("r1", "on any");
+    await settle();
+    expect(await begin("r2", "on any").ended).toBe("skipped");
+    expect(told).toEqual(["r2 skipped: an earlier run still waits for its nodes (0)"]);
+    fleet.end("a", "other");
+    await settle();
+    attempt("r1", "a").end("success");
+    expect(await first.ended).toBe("success");
+  });
+
+  test("clobber takes the place of one that waits", async () => {
+    const { told, begin, attempt, settle, fleet } = await newScene([node("a", { runsAtOnce: 1 })]);
+    fleet.begin("a", "other", "another-job");
+    const first = begin("r1", "on any\noverlap clobber");
+    await settle();
+    const second = begin("r2", "on any\noverlap clobber");
+    expect(await first.ended).toBe("skipped");
+    expect(told).toEqual(["r1 skipped: the run r2 has taken its place (0)"]);
+    fleet.end("a", "other");
+    await settle();
+    attempt("r2", "a").end("success");
+    expect(await second.ended).toBe("success");
   });
 
   test("clobber ends the earlier one first", async () => {
@@ -191,11 +208,9 @@ describe("a placed run", () => {
     attempt("r2", "a").end("success");
     await second.ended;
     expect(told).toEqual([
-      "r1 begins",
-      "r1 on a",
-      "r2 begins",
+      "r1 begins on a",
       "r1 stopped: was stopped on a (1)",
-      "r2 on a",
+      "r2 begins on a",
       "r2 success: ran on a (1)",
     ]);
   });
@@ -207,12 +222,98 @@ describe("a placed run", () => {
     stop.abort();
     await ended;
     expect(told.at(-1)).toStartWith("r1 stopped: ");
-    expect(told.filter((each) => each.startsWith("r1 on"))).toHaveLength(2);
+    expect(told.filter((each) => each.startsWith("r1 begins on"))).toHaveLength(2);
   });
 
   test("a node that comes up is taken, where one was waited for; none is there: it says so", async () => {
     const { told, begin } = await newScene([]);
     await begin("r1", "on any of web").ended;
-    expect(told).toEqual(["r1 begins", "r1 unreachable: there is no node or role named web (0)"]);
+    expect(told).toEqual(["r1 unreachable: there is no node or role named web (0)"]);
+  });
+
+  test("goes on with what another daemon has begun: what has ended counts, what goes on is watched", async () => {
+    const { told, begin, attempt, settle, fleet } = await newScene();
+    const ended = [{ node: "a", result: "failure", exit: 1, ms: 1 }] as const;
+    const run = begin("r1", "on ordered of a,b,c", { ended, going: ["b"] });
+    await settle();
+    expect(told).toEqual(["r1 goes on on b"]);
+    expect(fleet.reports.map(({ running }) => running)).toEqual([0, 1, 0]);
+    attempt("r1", "b").end("failure");
+    await settle();
+    attempt("r1", "c").end("success");
+    expect(await run.ended).toBe("success");
+    expect(told.at(-1)).toBe("r1 success: failed on a, b; ran on c (3)");
+  });
+
+  test("of what was begun on a node that is defined no more, nobody can tell, and no other node has it", async () => {
+    const { told, begin } = await newScene();
+    expect(await begin("r1", "on any", { ended: [], going: ["old"] }).ended).toBe("unknown");
+    expect(told).toEqual(["r1 unknown: may have run on old (1)"]);
+  });
+
+  test("when the daemon ends, what goes on without it is left to the next one, and nothing more is begun", async () => {
+    const { told, begin, attempt, settle } = await newScene();
+    const ordered = begin("r1", "on ordered of a,b");
+    const all = begin("r2", "on all of b,c\noverlap allow");
+    await settle();
+    ordered.leave.abort();
+    all.leave.abort();
+    expect(await ordered.ended).toBe("left");
+    expect(await all.ended).toBe("left");
+    attempt("r1", "a").end("failure");
+    await settle();
+    expect(told).toEqual(["r1 begins on a", "r2 begins on b", "r2 begins on c"]);
+  });
+
+  test("what ends with the daemon is waited for, and what would be begun next is left", async () => {
+    const { told, begin, attempt, settle } = await newScene([node("here"), node("b")]);
+    const run = begin("r1", "on ordered of here,b");
+    await settle();
+    run.leave.abort();
+    await settle();
+    attempt("r1", "here").end("failure");
+    expect(await run.ended).toBe("left");
+    expect(told).toEqual(["r1 begins on here"]);
+  });
+
+  test("a stop counts for more than a leave", async () => {
+    const { begin, settle } = await newScene([node("here")]);
+    const run = begin("r1", "on any");
+    await settle();
+    run.leave.abort();
+    await settle();
+    run.stop.abort();
+    expect(await run.ended).toBe("stopped");
+  });
+
+  test("a connection that is no longer defined is kept for the runs that need it", async () => {
+    const closed: string[] = [];
+    const fleet = new Fleet({
+      linkTo: ({ name, connection }) => ({
+        isOpen: true,
+        outlives: true,
+        open: async () => undefined,
+        check: async () => undefined,
+        close: async () => {
+          closed.push(`${name} ${connection.kind}`);
+        },
+      }),
+      healthCheckMs: 10_000,
+      clock: new FakeClock(noonMs),
+      log: () => {},
+      onChange: () => {},
+    });
+    const ssh = { kind: "command", words: ["x"] } as const;
+    await fleet.setNodes([node("a"), node("b"), node("c")]);
+    fleet.begin("a", "r1", "job");
+    fleet.begin("b", "r2", "job");
+    await fleet.setNodes([node("b", { connection: ssh })]);
+    expect(closed).toEqual(["c local"]);
+    expect(fleet.statesFor("job", "").map(({ runsJob }) => runsJob)).toEqual([true]);
+    fleet.end("a", "r1");
+    fleet.end("b", "r2");
+    expect(closed).toEqual(["c local", "a local", "b local"]);
+    expect(fleet.statesFor("job", "").map(({ runsJob }) => runsJob)).toEqual([false]);
+    await fleet.close();
   });
 });

@@ -14,13 +14,9 @@ import { describe, expect, test } from "bun:test";
 import { readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import fc from "fast-check";
-import {
-  type AttemptResult,
-  type NodeState,
-  type PlacementStep,
-  planPlacement,
-} from "../../src/daemon/placement-plan.ts";
+import { type NodeState, type PlacementStep, planPlacement } from "../../src/daemon/placement-plan.ts";
 import type { Overlap } from "../../src/model/rules.ts";
+import type { NodeResult } from "../../src/model/run-event.ts";
 import { project } from "../support/program.ts";
 import { readSections } from "../support/sections.ts";
 import { nodeOf, PlacementStage } from "./placement-stage.ts";
@@ -132,7 +128,7 @@ function play(stage: PlacementStage, any: () => number, onStep: (step: Placement
     const going = stage.attempts.filter(({ result }) => result === undefined);
     most = Math.max(most, going.length);
     const one = going[Math.floor(any() * going.length)];
-    if (one !== undefined) stage.end(one.node, results[Math.floor(any() * results.length)] as AttemptResult);
+    if (one !== undefined) stage.end(one.node, results[Math.floor(any() * results.length)] as NodeResult);
     else if (any() < 0.3) stage.isWaitOver = true;
     else {
       const busy = stage.nodes.find(({ running }) => running > 0);

@@ -3,7 +3,6 @@
  * does it.
  */
 import {
-  type AttemptResult,
   type AttemptSoFar,
   type NodeState,
   type PlacementLimits,
@@ -13,6 +12,7 @@ import {
 import { parsePlacement } from "../../src/model/placement.ts";
 import { Problem } from "../../src/model/problem.ts";
 import type { Overlap } from "../../src/model/rules.ts";
+import type { NodeResult } from "../../src/model/run-event.ts";
 
 type Changing = { -readonly [Key in keyof NodeState]: NodeState[Key] };
 
@@ -72,7 +72,7 @@ export class PlacementStage {
   }
 
   /** An attempt ends. */
-  end(node: string, result: AttemptResult): void {
+  end(node: string, result: NodeResult): void {
     const at = this.attempts.findIndex((attempt) => attempt.node === node && attempt.result === undefined);
     if (at < 0) throw new Error(`${node} is not attempted`);
     this.attempts[at] = { node, result };

@@ -21,6 +21,7 @@ const due: BookedRun = {
   askedBy: undefined,
   state: "due",
   mark: undefined,
+  nodes: new Map(),
   startedAtMs: undefined,
 };
 

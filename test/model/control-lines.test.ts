@@ -18,6 +18,9 @@ const requests: readonly ControlRequest[] = [
   { ask: "pause", job: "a", untilMs: 1.5e12, why: "the disk is full\n" },
   { ask: "resume" },
   { ask: "resume", job: "a" },
+  { ask: "nodes" },
+  { ask: "test-nodes" },
+  { ask: "test-nodes", node: "web1" },
 ];
 
 const pause = { job: "a", sinceMs: 0, untilMs: 1, why: "w", by: "root" };
@@ -40,6 +43,7 @@ const results: readonly ControlResult[] = [
       concurrency: 3,
       pauses: [pause, { ...pause, job: undefined }],
       nextMs: 5,
+      nodes: { count: 2, down: ["web2"] },
       isDraining: false,
       warnings: [],
     },
@@ -57,12 +61,13 @@ const results: readonly ControlResult[] = [
         isCluster: true,
         pausedUntilMs: 9,
         description: "d",
+        on: "any of web",
       },
     ],
   },
   {
     kind: "next",
-    jobs: [{ job: "a", where: "/x:1", schedule: "@daily", nextMs: [1, 2], zone: "UTC", but: "b" }],
+    jobs: [{ job: "a", where: "/x:1", schedule: "@daily", nextMs: [1, 2], zone: "UTC", but: "b", on: "all" }],
   },
   { kind: "next", jobs: [{ job: "a", where: "/x:1", schedule: "@reboot", nextMs: [] }] },
   { kind: "run", run: "r1", sentence: "s" },
@@ -71,6 +76,38 @@ const results: readonly ControlResult[] = [
   { kind: "pause", pauses: [pause] },
   { kind: "resume", ended: [] },
   { kind: "reload", added: 0, changed: 1, removed: 2, broken: ["x:1: bad"] },
+  {
+    kind: "nodes",
+    nodes: [
+      {
+        node: "web1",
+        where: "/x:1",
+        roles: ["web"],
+        connection: "ssh",
+        address: "root@web1:22",
+        isUp: false,
+        isConnected: false,
+        sinceMs: 0,
+        why: "w",
+        hint: "h",
+        nextCheckMs: 1,
+        running: 0,
+        runsAtOnce: 4,
+      },
+      {
+        node: "here",
+        where: "/x:5",
+        roles: [],
+        connection: "local",
+        address: "",
+        isUp: true,
+        isConnected: true,
+        sinceMs: 0,
+        running: 2,
+      },
+    ],
+  },
+  { kind: "test-nodes", tested: 2, failed: 1 },
 ];
 const answers: readonly ControlAnswer[] = [
   ...results.map((result): ControlAnswer => ({ told: "done", result })),
@@ -79,6 +116,9 @@ const answers: readonly ControlAnswer[] = [
   { told: "heard" },
   { told: "started", run: "r1" },
   { told: "output", bytes: "aGk=" },
+  { told: "testing", nodes: ["web1", "web2"] },
+  { told: "node", node: "web1", ms: 12 },
+  { told: "node", node: "web2", ms: 0, why: "w", hint: "h" },
 ];
 
 /** Lines near the right ones: a key with another value, and text put into them. */
@@ -111,7 +151,11 @@ describe("parseRequest()", () => {
   test.each([
     ["no JSON", "status", "a request must be one line of JSON, an object"],
     ["null", "null", "a request must be one line of JSON, an object"],
-    ["no word", "{}", 'ask must be one of status, jobs, reload, next, run, stop, pause, resume: got ""'],
+    [
+      "no word",
+      "{}",
+      'ask must be one of status, jobs, reload, next, run, stop, pause, resume, nodes, test-nodes: got ""',
+    ],
     ["a word that is a list", '{"ask":["status"]}', "ask must be one of"],
     ["a slip", '{"ask":"relaod"}', 'got "relaod"'],
     ["a name of every object", '{"ask":"toString"}', "ask must be one of"],
@@ -126,6 +170,9 @@ describe("parseRequest()", () => {
     ["a fraction", '{"ask":"next","count":1.5}', "a request for next must"],
     ["a pause for ever", '{"ask":"pause","untilMs":1e300,"why":""}', "a request for pause must"],
     ["a pause without end", '{"ask":"pause","why":""}', "a request for pause must"],
+    ["nodes with a key", '{"ask":"nodes","node":"web1"}', "a request for nodes must have its own keys"],
+    ["an empty node", '{"ask":"test-nodes","node":""}', "a request for test-nodes must"],
+    ["a list of nodes", '{"ask":"test-nodes","node":["web1"]}', "a request for test-nodes must"],
     ["a reason too long", `{"ask":"pause","untilMs":1,"why":"${"x".repeat(1001)}"}`, "a request for pause"],
   ])("refuses %s", (_, line, message) => {
     const problem = parseRequest(line);
@@ -175,6 +222,12 @@ describe("parseAnswer()", () => {
     '{"told":"done","result":{"kind":"next","jobs":[{"job":"a","where":"","schedule":"","nextMs":["1"]}]}}',
     '{"told":"refused","code":"tired","message":""}',
     '{"told":"output","bytes":[1]}',
+    '{"told":"testing","nodes":"web1"}',
+    '{"told":"node","node":"web1"}',
+    '{"told":"node","node":"web1","ms":-1}',
+    '{"told":"done","result":{"kind":"nodes"}}',
+    '{"told":"done","result":{"kind":"nodes","nodes":[{"node":"web1"}]}}',
+    '{"told":"done","result":{"kind":"test-nodes","tested":1}}',
   ])("is strict: %s", (line) => {
     expect(parseAnswer(line)).toBeUndefined();
   });

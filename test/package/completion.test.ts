@@ -104,6 +104,8 @@ const rows: readonly [line: string, offers: readonly string[]][] = [
   ["rcronctl st", ["state", "status", "stop"]],
   ["rcronctl pause al", ["all"]],
   ["rcronctl resume al", ["all"]],
+  ["rcronctl nodes ", ["test"]],
+  ["rcronctl nodes test al", ["all"]],
   ["rcronctl pause x --for ", ["1d", "1h", "2h", "30m"]],
   ["rcronctl next --cron-dir some", ["some.file"]],
   ["rcronctl status --socket=some", ["some.file"]],

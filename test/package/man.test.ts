@@ -23,7 +23,7 @@ function sectionOf(source: string, heading: string): string {
 }
 
 const optionsIn = (source: string) =>
-  [...source.matchAll(/^\.It Fl -([a-z-]+)/gm)].map(([, name]) => `--${name}`).sort();
+  [...source.matchAll(/^\.It Fl -([a-zA-Z-]+)/gm)].map(([, name]) => `--${name}`).sort();
 
 describeWith("mandoc", ["mandoc"], () => {
   test.each(pages)("has no warning about %s", async (page) => {

@@ -8,7 +8,7 @@ const helpOf = async (face: string, ...words: string[]) =>
   (await run([binary, "--as", face, ...words, "--help"])).stdout;
 
 const optionsIn = (help: string) =>
-  [...help.matchAll(/^ {2}(?:rcronctl )?(--[a-z-]+)/gm)].map(([, option = ""]) => option);
+  [...help.matchAll(/^ {2}(?:rcronctl )?(--[a-zA-Z-]+)/gm)].map(([, option = ""]) => option);
 
 /** The options of `rcron`. */
 export async function prefixOptions(): Promise<string[]> {

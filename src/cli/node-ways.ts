@@ -1,0 +1,335 @@
+/**
+ * The ways to nodes: this machine itself, ssh, and programs that take a job on standard input. Each runs a part of a run under the
+ * very supervision that every run has; what differs is who starts the job, and how it is found again.
+ */
+import type { NodeLink } from "../daemon/daemon.ts";
+import type {
+  Hosted,
+  Hosting,
+  HostingPorts,
+  HostingRoom,
+  NodeConnection,
+  RemoteMark,
+  RemoteRoom,
+  RunMark,
+  SupervisedJob,
+} from "../execute/execute.ts";
+import { count, object, parseObject } from "../model/json-reader.ts";
+import type { Node, SshConnection } from "../model/node.ts";
+import type { Outcome } from "../model/outcome.ts";
+import { Problem } from "../model/problem.ts";
+import type { Rules } from "../model/rules.ts";
+import { type HerePlace, jobHere, jobThere, type NodePart } from "./due-job.ts";
+import type { KnownRun } from "./run-teller.ts";
+
+/** A part of a run, as it is given to a way. */
+export interface PartRun {
+  readonly known: KnownRun;
+  readonly node: string;
+  readonly runId: string;
+  /** What another daemon has noted of it; undefined: it has not begun. */
+  readonly noted: string | undefined;
+  /** Must be kept before anything is begun, for a later daemon. */
+  readonly note: (text: string) => void;
+  readonly ports: Omit<HostingPorts, "hosting">;
+}
+
+/** What became of it. */
+export interface PartHosted {
+  readonly hosted: Hosted;
+  /** The node went away while the condition was asked: the job was not started. */
+  readonly conditionLost: Problem | undefined;
+}
+
+/** A way to a node. Nothing here throws or rejects. */
+export interface NodeWay extends NodeLink {
+  run(part: PartRun): Promise<PartHosted>;
+}
+
+/** What the ways need. */
+export interface WaySettings extends HerePlace {
+  readonly room: HostingRoom;
+  readonly hosting: Hosting;
+  readonly remote: RemoteRoom;
+  /** For the sockets of connections. */
+  readonly controlFolder: string;
+}
+
+/** The way to a node. */
+export function wayTo(node: Node, settings: WaySettings): NodeWay {
+  const { connection } = node;
+  if (connection.kind === "local") return new LocalWay(settings);
+  if (connection.kind === "ssh") return new SshWay(node.name, connection, settings);
+  return new CommandWay(node.name, connection.words, settings);
+}
+
+/** This machine. */
+class LocalWay implements NodeWay {
+  readonly isOpen = true;
+  readonly outlives = false;
+  readonly #settings: WaySettings;
+
+  constructor(settings: WaySettings) {
+    this.#settings = settings;
+  }
+
+  open = () => Promise.resolve(undefined);
+  check = () => Promise.resolve(undefined);
+  close = () => Promise.resolve();
+
+  async run(part: PartRun): Promise<PartHosted> {
+    const { hosting } = this.#settings;
+    const what = jobHere(part.known, this.#settings, partOf(part));
+    return runHere(part, what, { room: this.#settings.room, hosting });
+  }
+}
+
+/** A program that takes the job on its standard input. */
+class CommandWay implements NodeWay {
+  readonly outlives = false;
+  readonly #name: string;
+  readonly #words: readonly [string, ...string[]];
+  readonly #settings: WaySettings;
+  /** False after a job did not get there, until a look has found it well. */
+  #isWell = true;
+
+  constructor(name: string, words: readonly [string, ...string[]], settings: WaySettings) {
+    this.#name = name;
+    this.#words = words;
+    this.#settings = settings;
+  }
+
+  get isOpen(): boolean {
+    return this.#isWell;
+  }
+
+  open(): Promise<Problem | undefined> {
+    return this.#isWell ? Promise.resolve(undefined) : this.check();
+  }
+
+  async check(): Promise<Problem | undefined> {
+    const { remote, hosting } = this.#settings;
+    const problem = await remote.checkCommandNode(hosting, this.#words, this.#name, commandCheckMs);
+    this.#isWell = problem === undefined;
+    return problem;
+  }
+
+  close = () => Promise.resolve();
+
+  async run(part: PartRun): Promise<PartHosted> {
+    const { remote, hosting, room } = this.#settings;
+    const what = jobThere(part.known, partOf(part), undefined, this.#settings.environment);
+    const refused = part.noted === undefined ? await this.open() : undefined;
+    if (refused !== undefined) return { hosted: unreachable(refused), conditionLost: undefined };
+    const niceLevel = what instanceof Problem ? undefined : what.niceLevel;
+    const commandHosting = new remote.CommandHosting({
+      hosting,
+      words: this.#words,
+      host: this.#name,
+      niceLevel,
+    });
+    const end = await runHere(part, what, { room, hosting: commandHosting });
+    if (isUnreachable(end)) this.#isWell = false;
+    return end;
+  }
+}
+
+const commandCheckMs = 20_000;
+
+/** Over ssh. */
+class SshWay implements NodeWay {
+  readonly outlives = true;
+  readonly #connection: NodeConnection;
+  readonly #login: string | undefined;
+  readonly #settings: WaySettings;
+
+  constructor(name: string, connection: SshConnection, settings: WaySettings) {
+    const { host, port, user, keyFile, passwordFile, isNewHostKeyAccepted } = connection;
+    const { remote, controlFolder } = settings;
+    this.#settings = settings;
+    this.#login = user;
+    this.#connection = new remote.NodeConnection(
+      { name, host, port, user, keyFile, passwordFile, isNewHostKeyAccepted },
+      { controlFolder },
+    );
+  }
+
+  get isOpen(): boolean {
+    return this.#connection.isUp;
+  }
+
+  open = () => this.#connection.open();
+  check = () => this.#connection.check();
+  close = () => this.#connection.close();
+
+  async run(part: PartRun): Promise<PartHosted> {
+    const { room, remote } = this.#settings;
+    const what = jobThere(part.known, partOf(part), this.#login, this.#settings.environment);
+    if (what instanceof Problem) {
+      return { hosted: { kind: "refused", problem: what }, conditionLost: undefined };
+    }
+    const noted = part.noted === undefined ? undefined : readSshNote(part.noted, remote);
+    const resumed = noted?.mark;
+    if (resumed === undefined) {
+      const refused = await this.#connection.open();
+      if (refused !== undefined) return { hosted: unreachable(refused), conditionLost: undefined };
+    }
+    const hosting = new remote.RemoteHosting(what.runId, {
+      connection: this.#connection,
+      niceLevel: what.niceLevel,
+      resumed,
+      startsBefore: noted?.starts,
+      onMark: (mark) => part.note(JSON.stringify({ mark })),
+    });
+    const watched = watchCondition(hosting);
+    const hosted = await room.superviseHosted(
+      noted === undefined ? alone(what) : goingOn(alone(what), noted),
+      {
+        ...part.ports,
+        hosting: watched,
+        onRetry: (attempt, delayMs, outcome) => {
+          // Should this process be killed now, the next one starts it again.
+          part.note(JSON.stringify({ starts: hosting.starts }));
+          part.ports.onRetry(attempt, delayMs, outcome);
+        },
+      },
+    );
+    return { hosted, conditionLost: watched.lost() };
+  }
+}
+
+/** What is noted of a part over ssh: the last start, or how many there were where the next one is waited for. */
+interface SshNote {
+  readonly mark: RemoteMark | undefined;
+  readonly starts: number;
+}
+
+function readSshNote(noted: string, { parseRemoteMark }: RemoteRoom): SshNote {
+  const found = parseObject(noted);
+  const mark = parseRemoteMark(JSON.stringify(found?.["mark"] ?? null));
+  return { mark, starts: object({ starts: count })(found)?.starts ?? 0 };
+}
+
+/** A run that another daemon has begun: what is over is not done again, and what is left of time and retries is. */
+function goingOn(what: SupervisedJob, { mark, starts }: SshNote): SupervisedJob {
+  const { rules } = what;
+  const isCondition = mark?.isCondition === true;
+  if (isCondition) return { ...what, rules: { ...rules, condition: undefined } };
+  const before = mark === undefined ? starts : mark.attempt - 1;
+  const jobStarts = Math.max(0, before - (rules.condition === undefined || before === 0 ? 0 : 1));
+  const leftMs =
+    rules.timeoutMs === undefined || mark === undefined
+      ? rules.timeoutMs
+      : Math.max(1, rules.timeoutMs - (Date.now() - mark.startedAtMs));
+  const wasAsked = mark !== undefined || starts > 0;
+  return {
+    ...what,
+    rules: {
+      ...rules,
+      timeoutMs: leftMs,
+      graceMs: rules.graceMs ?? rules.timeoutMs,
+      retries: Math.max(0, rules.retries - jobStarts),
+      condition: wasAsked ? undefined : rules.condition,
+    },
+  };
+}
+
+/** Whose turn it is on a node, the placement has decided. */
+function alone<What extends { readonly rules: Rules }>(what: What): What {
+  return { ...what, rules: { ...what.rules, overlap: { mode: "allow" } } };
+}
+
+/** A part whose process is one of this machine. */
+async function runHere(
+  { noted, note, ports }: PartRun,
+  what: SupervisedJob | Problem,
+  { room, hosting }: { readonly room: HostingRoom; readonly hosting: HostingPorts["hosting"] },
+): Promise<PartHosted> {
+  if (what instanceof Problem) {
+    return { hosted: { kind: "refused", problem: what }, conditionLost: undefined };
+  }
+  if (noted !== undefined)
+    return { hosted: await findAgain(what, noted, { room, ports }), conditionLost: undefined };
+  note("");
+  const watched = watchCondition(hosting);
+  const hosted = await room.superviseHosted(alone(what), {
+    ...ports,
+    hosting: watched,
+    onLaunched: (mark) => note(JSON.stringify(mark)),
+  });
+  return { hosted, conditionLost: watched.lost() };
+}
+
+async function findAgain(
+  what: SupervisedJob,
+  noted: string,
+  { room, ports }: { readonly room: HostingRoom; readonly ports: PartRun["ports"] },
+): Promise<Hosted> {
+  const mark: RunMark | undefined = noted === "" ? room.findRun(what.runId) : room.parseMark(noted);
+  if (mark !== undefined) return room.adoptRun(alone(what), ports, mark);
+  return {
+    kind: "ended",
+    outcome: { kind: "unseen" },
+    isOk: false,
+    cause: "unseen",
+    sentence: "rcrond was killed as it was about to start it",
+    attempts: 1,
+    durationMs: 0,
+    kept: undefined,
+    isDetached: false,
+    survivors: 0,
+  };
+}
+
+/** A hosting that remembers whether the node went away while the condition was asked there. */
+function watchCondition(hosting: HostingPorts["hosting"]) {
+  let outcome: Outcome | undefined;
+  return {
+    prepare: (...given: Parameters<HostingPorts["hosting"]["prepare"]>) => {
+      const prepared = hosting.prepare(...given);
+      return {
+        ...prepared,
+        run: async (start?: Parameters<typeof prepared.run>[0]) => {
+          const ended = await prepared.run(start);
+          if (start?.command !== undefined) outcome = ended;
+          return ended;
+        },
+      };
+    },
+    lost(): Problem | undefined {
+      if (outcome?.kind === "not-started" && outcome.problem.code === "unreachable") return outcome.problem;
+      if (outcome?.kind !== "unseen") return undefined;
+      return new Problem("unreachable", "the connection was lost while the job's condition was asked");
+    },
+  };
+}
+
+function isUnreachable({ hosted, conditionLost }: PartHosted): boolean {
+  if (conditionLost !== undefined) return true;
+  if (hosted.kind !== "ended" || hosted.outcome.kind !== "not-started") return false;
+  return hosted.outcome.problem.code === "unreachable";
+}
+
+/** There is no way to the node: nothing was started. */
+function unreachable(problem: Problem): Hosted {
+  const told =
+    problem.code === "unreachable"
+      ? problem
+      : new Problem("unreachable", problem.message, problem.hint === undefined ? {} : { hint: problem.hint });
+  return {
+    kind: "ended",
+    outcome: { kind: "not-started", exitCode: 125, problem: told },
+    isOk: false,
+    cause: "not-started",
+    sentence: undefined,
+    attempts: 1,
+    durationMs: 0,
+    kept: undefined,
+    isDetached: false,
+    survivors: 0,
+  };
+}
+
+function partOf({ node, runId }: PartRun): NodePart {
+  return { node, attemptId: Bun.hash(`${runId}\0${node}`).toString(16).padStart(16, "0") };
+}

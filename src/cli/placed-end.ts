@@ -1,0 +1,215 @@
+/**
+ * How a run over nodes has ended, in the words in which every run's end is told. Pure.
+ */
+import type { PlacedAttempt, PlacedResult } from "../daemon/daemon.ts";
+import type { Hosted, RunEnd } from "../execute/execute.ts";
+import { durationInWords } from "../model/duration.ts";
+import { HeadTail, type Kept } from "../model/head-tail.ts";
+import { exitStatusOf, type Outcome } from "../model/outcome.ts";
+import { Problem } from "../model/problem.ts";
+import type { Rules } from "../model/rules.ts";
+import type { NodeEnd, NodeResult } from "../model/run-event.ts";
+import { signalName } from "../model/signal-name.ts";
+
+/** Of nodes that could not be reached, so many are told with the reason in one sentence. */
+const reasonsTold = 3;
+
+/** A run's part on one node, with what only its watcher knows. */
+export interface PartEnd {
+  readonly attempt: PlacedAttempt;
+  /** Undefined where the job was not started there. */
+  readonly end: RunEnd | undefined;
+}
+
+/**
+ * What became of a part.
+ * @param conditionLost the node went away while the condition was asked there, so that the job was not started
+ */
+export function partEnd(
+  node: string,
+  hosted: Hosted,
+  ms: number,
+  { timeoutMs }: Pick<Rules, "timeoutMs">,
+  conditionLost: Problem | undefined,
+): PartEnd {
+  const part = (result: NodeResult, sentence?: string, problem?: Problem): PartEnd => ({
+    attempt: { node, result, ms, ...(sentence !== undefined && { sentence }), problem },
+    end: undefined,
+  });
+  switch (hosted.kind) {
+    case "ended":
+      return endedPart(node, hosted, timeoutMs);
+    case "condition":
+      if (conditionLost === undefined) return part("skipped", hosted.sentence);
+      return part("unreachable", conditionLost.message, conditionLost);
+    case "overlap":
+      return part("skipped", hosted.sentence);
+    case "passive":
+      return part("stopped", hosted.verdict.sentence);
+    case "stopped":
+      return part("stopped", hosted.sentence);
+    case "refused":
+      return part("failure", hosted.problem.message);
+  }
+}
+
+function endedPart(node: string, end: RunEnd, timeoutMs: number | undefined): PartEnd {
+  const { outcome, cause, isOk } = end;
+  const isUnreachable = outcome.kind === "not-started" && outcome.problem.code === "unreachable";
+  const isStopped = cause === "stopped" || cause === "clobbered";
+  const result: NodeResult = isOk
+    ? "success"
+    : isStopped
+      ? "stopped"
+      : isUnreachable
+        ? "unreachable"
+        : cause === "unseen"
+          ? "unknown"
+          : "failure";
+  const sentence = sentenceOf(end, timeoutMs);
+  return {
+    end: result === "unreachable" ? undefined : end,
+    attempt: {
+      node,
+      result,
+      ...(outcome.kind === "exited" && { exit: outcome.exitCode }),
+      ...(outcome.kind === "signalled" && { signal: outcome.signal }),
+      ms: Math.round(end.durationMs),
+      ...(sentence !== undefined && { sentence }),
+      problem: isUnreachable ? outcome.problem : undefined,
+    },
+  };
+}
+
+/** What its exit status does not tell. */
+function sentenceOf({ outcome, cause, sentence }: RunEnd, timeoutMs: number | undefined): string | undefined {
+  if (outcome.kind === "not-started") return outcome.problem.message;
+  if (cause === "timeout") return `it had not finished within ${durationInWords(timeoutMs ?? 0)}`;
+  if (cause === "stderr") return "it wrote to standard error";
+  if (cause === "unseen") return sentence ?? "it may have run, and nobody could tell how it ended";
+  return sentence;
+}
+
+/** The whole run's end. @param output head and tail of all its parts @param ms from the first start on */
+export function wholeEnd(
+  { verdict, attempts }: PlacedResult,
+  parts: readonly PartEnd[],
+  {
+    stopSentence,
+    output,
+    ms,
+  }: {
+    readonly stopSentence: string | undefined;
+    readonly output: Kept | undefined;
+    readonly ms: number;
+  },
+): RunEnd {
+  const ends = parts.flatMap(({ end }) => end ?? []);
+  const common = {
+    attempts: Math.max(1, ...ends.map((end) => end.attempts)),
+    durationMs: ms,
+    kept: output,
+    isDetached: ends.some(({ isDetached }) => isDetached),
+    survivors: ends.reduce((sum, { survivors }) => sum + survivors, 0),
+  };
+  const decisive = (result: NodeResult) => {
+    return parts.find(({ attempt, end }) => attempt.result === result && end !== undefined)?.end;
+  };
+  const sentence = withReasons(verdict.sentence, attempts);
+  switch (verdict.kind) {
+    case "success": {
+      const end = decisive("success");
+      const outcome: Outcome = end?.outcome ?? { kind: "exited", exitCode: 0 };
+      const isAll = !verdict.sentence.includes("; "); // else somebody had no part in it, or was tried before
+      return {
+        ...common,
+        outcome,
+        isOk: true,
+        cause: "exit",
+        sentence: isAll ? undefined : verdict.sentence,
+      };
+    }
+    case "failure": {
+      const end = decisive("failure");
+      if (end !== undefined)
+        return { ...common, outcome: end.outcome, isOk: false, cause: end.cause, sentence };
+      return { ...common, outcome: notStarted(sentence), isOk: false, cause: "not-started", sentence };
+    }
+    case "stopped": {
+      const outcome = decisive("stopped")?.outcome ?? { kind: "unseen" };
+      const isByOther = stopSentence === undefined;
+      return {
+        ...common,
+        outcome,
+        isOk: false,
+        cause: isByOther ? "clobbered" : "stopped",
+        sentence: stopSentence ?? sentence,
+      };
+    }
+    case "unknown":
+      return { ...common, outcome: { kind: "unseen" }, isOk: false, cause: "unseen", sentence };
+    default:
+      return { ...common, outcome: notStarted(sentence), isOk: false, cause: "not-started", sentence };
+  }
+}
+
+function notStarted(sentence: string): Outcome {
+  return { kind: "not-started", exitCode: 125, problem: new Problem("unreachable", sentence) };
+}
+
+/** `could not be started on web1; ran on web2 (web1: connection refused)`. */
+function withReasons(sentence: string, attempts: readonly PlacedAttempt[]): string {
+  const told = attempts
+    .filter(({ result }) => result !== "success" && result !== "skipped")
+    .slice(0, reasonsTold)
+    .map((attempt) => `${attempt.node}: ${reasonOf(attempt)}`);
+  return told.length === 0 ? sentence : `${sentence} (${told.join("; ")})`;
+}
+
+/** `exit status 3`, or why. */
+export function reasonOf({ sentence, exit, signal, result }: NodeEnd): string {
+  if (sentence !== undefined) return sentence;
+  if (signal !== undefined) return `ended by ${signalName(signal)}`;
+  return exit === undefined ? result : `exit status ${exitStatusOf({ kind: "exited", exitCode: exit })}`;
+}
+
+/** Head and tail of what all parts have printed, each below its node's name; that of an only one as it is. */
+export class PartOutputs {
+  #first: { readonly node: string; readonly kept: Kept } | undefined;
+  #all: HeadTail | undefined;
+
+  add(node: string, kept: Kept | undefined): void {
+    if (kept === undefined || kept.bytes === 0) return;
+    if (this.#first === undefined) {
+      this.#first = { node, kept };
+      return;
+    }
+    if (this.#all === undefined) {
+      this.#all = new HeadTail();
+      append(this.#all, this.#first.node, this.#first.kept);
+    }
+    append(this.#all, node, kept);
+  }
+
+  /** Undefined where nobody has printed anything. */
+  kept(): Kept | undefined {
+    return this.#all?.kept() ?? this.#first?.kept;
+  }
+}
+
+const encoder = new TextEncoder();
+const newline = 0x0a;
+
+function append(all: HeadTail, node: string, { head, tail, leftOut }: Kept): void {
+  all.add(encoder.encode(headingOf(node)));
+  all.add(head);
+  if (leftOut > 0) all.add(encoder.encode(`\n[${leftOut} bytes left out]\n`));
+  all.add(tail);
+  const last = tail.at(-1) ?? head.at(-1);
+  if (last !== newline) all.add(encoder.encode("\n"));
+}
+
+/** What stands above a node's output. */
+export function headingOf(node: string): string {
+  return `==> ${node} <==\n`;
+}

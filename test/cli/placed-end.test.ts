@@ -1,0 +1,176 @@
+/** What became of a run over nodes, told as every run's end is. */
+import { describe, expect, test } from "bun:test";
+import { type PartEnd, PartOutputs, partEnd, wholeEnd } from "../../src/cli/placed-end.ts";
+import type { Hosted, RunEnd } from "../../src/execute/execute.ts";
+import { HeadTail } from "../../src/model/head-tail.ts";
+import { Problem } from "../../src/model/problem.ts";
+import type { NodeResult } from "../../src/model/run-event.ts";
+
+const end = (more: Partial<RunEnd> = {}): Hosted => ({
+  kind: "ended",
+  outcome: { kind: "exited", exitCode: 0 },
+  isOk: true,
+  cause: "exit",
+  sentence: undefined,
+  attempts: 1,
+  durationMs: 1500.4,
+  kept: undefined,
+  isDetached: false,
+  survivors: 0,
+  ...more,
+});
+const exited = (exitCode: number) => end({ outcome: { kind: "exited", exitCode }, isOk: false });
+const noRoute = new Problem("unreachable", "no route to host");
+const part = (node: string, hosted: Hosted, lost?: Problem): PartEnd =>
+  partEnd(node, hosted, 20, { timeoutMs: 60_000 }, lost);
+const whole = (kind: NodeResult, sentence: string, parts: readonly PartEnd[], stopSentence?: string) =>
+  wholeEnd({ verdict: { kind, sentence }, attempts: parts.map(({ attempt }) => attempt) }, parts, {
+    stopSentence,
+    output: undefined,
+    ms: 2000,
+  });
+
+describe("partEnd()", () => {
+  test.each<[string, Hosted, object]>([
+    ["a success", end(), { result: "success", exit: 0, ms: 1500 }],
+    ["a failure", exited(3), { result: "failure", exit: 3, ms: 1500 }],
+    [
+      "a signal",
+      end({ outcome: { kind: "signalled", signal: 9 }, isOk: false, cause: "signal" }),
+      { result: "failure", signal: 9, ms: 1500 },
+    ],
+    [
+      "a timeout",
+      end({ outcome: { kind: "signalled", signal: 15 }, isOk: false, cause: "timeout" }),
+      { result: "failure", signal: 15, ms: 1500, sentence: "it had not finished within 1 min" },
+    ],
+    [
+      "a program that is not there",
+      end({
+        outcome: { kind: "not-started", exitCode: 127, problem: new Problem("not-found", "x is not there") },
+        isOk: false,
+        cause: "not-started",
+      }),
+      { result: "failure", ms: 1500, sentence: "x is not there" },
+    ],
+    [
+      "a node that could not be reached",
+      end({
+        outcome: { kind: "not-started", exitCode: 125, problem: noRoute },
+        isOk: false,
+        cause: "not-started",
+      }),
+      { result: "unreachable", ms: 1500, sentence: "no route to host", problem: noRoute },
+    ],
+    [
+      "an end that nobody saw",
+      end({ outcome: { kind: "unseen" }, isOk: false, cause: "unseen" }),
+      { result: "unknown", ms: 1500, sentence: "it may have run, and nobody could tell how it ended" },
+    ],
+    [
+      "a stop",
+      end({ outcome: { kind: "signalled", signal: 15 }, isOk: false, cause: "stopped", sentence: "by mona" }),
+      { result: "stopped", signal: 15, ms: 1500, sentence: "by mona" },
+    ],
+    ["a condition", { kind: "condition", sentence: "no" }, { result: "skipped", ms: 20, sentence: "no" }],
+    ["a stop before the start", { kind: "stopped", sentence: undefined }, { result: "stopped", ms: 20 }],
+    [
+      "a rule that can't be kept",
+      { kind: "refused", problem: new Problem("invalid", "another user") },
+      { result: "failure", ms: 20, sentence: "another user" },
+    ],
+  ])("%s", (_, hosted, expected) => {
+    expect(part("web1", hosted).attempt).toEqual({ node: "web1", problem: undefined, ...expected } as never);
+  });
+
+  test("a node that went away while the condition was asked was not reached", () => {
+    const { attempt } = part("web1", { kind: "condition", sentence: "can't be asked" }, noRoute);
+    expect(attempt).toMatchObject({ result: "unreachable", problem: noRoute });
+  });
+});
+
+describe("wholeEnd()", () => {
+  test("a success has the exit status of the node that ran it", () => {
+    const succeeded = part("b", end({ outcome: { kind: "exited", exitCode: 2 } }));
+    expect(whole("success", "failed on a; ran on b", [part("a", exited(1)), succeeded])).toMatchObject({
+      isOk: true,
+      cause: "exit",
+      outcome: { kind: "exited", exitCode: 2 },
+      durationMs: 2000,
+      sentence: "failed on a; ran on b",
+    });
+    expect(whole("success", "ran on b", [succeeded]).sentence).toBeUndefined();
+  });
+
+  test("a failure has that of the first node that failed, and says what became of each", () => {
+    expect(whole("failure", "ran on a; failed on b", [part("a", end()), part("b", exited(3))])).toMatchObject(
+      {
+        isOk: false,
+        cause: "exit",
+        outcome: { kind: "exited", exitCode: 3 },
+        sentence: "ran on a; failed on b (b: exit status 3)",
+      },
+    );
+  });
+
+  test("where nodes are missing, and nobody has failed, it was not started everywhere", () => {
+    expect(whole("failure", "ran on a; b is down: no route", [part("a", end())])).toMatchObject({
+      isOk: false,
+      cause: "not-started",
+      outcome: { kind: "not-started", exitCode: 125 },
+      sentence: "ran on a; b is down: no route",
+    });
+  });
+
+  test("unknown is never fine", () => {
+    const lost = part("a", end({ outcome: { kind: "unseen" }, isOk: false, cause: "unseen" }));
+    expect(whole("unknown", "may have run on a", [lost])).toMatchObject({ isOk: false, cause: "unseen" });
+  });
+
+  test("a stop by an operator, and one for the next run", () => {
+    const stopped = part(
+      "a",
+      end({ outcome: { kind: "signalled", signal: 15 }, isOk: false, cause: "stopped" }),
+    );
+    expect(whole("stopped", "was stopped on a", [stopped], "stopped by mona")).toMatchObject({
+      cause: "stopped",
+      sentence: "stopped by mona",
+      outcome: { kind: "signalled", signal: 15 },
+    });
+    expect(whole("stopped", "was stopped on a", [stopped])).toMatchObject({ cause: "clobbered" });
+  });
+});
+
+describe("PartOutputs", () => {
+  const kept = (text: string) => {
+    const all = new HeadTail();
+    all.add(new TextEncoder().encode(text));
+    return all.kept();
+  };
+  const shown = (outputs: PartOutputs) => new TextDecoder().decode(outputs.kept()?.head);
+
+  test("nothing is nothing, and what one node printed is as it is", () => {
+    const outputs = new PartOutputs();
+    outputs.add("a", undefined);
+    outputs.add("a", kept(""));
+    expect(outputs.kept()).toBeUndefined();
+    outputs.add("b", kept("x\n"));
+    expect(shown(outputs)).toBe("x\n");
+  });
+
+  test("of several, each stands below its node's name, on lines of its own", () => {
+    const outputs = new PartOutputs();
+    outputs.add("a", kept("no end"));
+    outputs.add("b", kept("x\n"));
+    outputs.add("c", kept("y\n"));
+    expect(shown(outputs)).toBe("==> a <==\nno end\n==> b <==\nx\n==> c <==\ny\n");
+  });
+
+  test("is bounded, however much all of them print", () => {
+    const outputs = new PartOutputs();
+    for (let node = 0; node < 100; node++) outputs.add(`n${node}`, kept("x".repeat(40_000)));
+    const all = outputs.kept();
+    expect((all?.head.length ?? 0) + (all?.tail.length ?? 0)).toBe(32 * 1024);
+    expect(all?.leftOut).toBeGreaterThan(1_000_000);
+  });
+});
