@@ -139,6 +139,8 @@ class Driver<Link extends NodeLink> {
   readonly #endOthers: (node: string) => Promise<void>;
   readonly #attempts: PlacedAttempt[] = [];
   readonly #going = new Map<string, Going>();
+  /** With `all`, the nodes that there were when it began: one that is added later has no part in it. */
+  #among: ReadonlySet<string> | undefined;
   #isWaitOver = false;
   #givenUpFor: string | undefined;
   #wake: () => void = () => {};
@@ -225,10 +227,13 @@ class Driver<Link extends NodeLink> {
     }
     const { fleet, limits, random } = this.#options;
     const { jobName, runId, placement, overlap } = this.run;
+    const nodes = fleet.statesFor(jobName, runId);
+    if (placement.policy === "all") this.#among ??= new Set(nodes.map(({ node }) => node.name));
     const { starts, waits, leftOut, verdict } = planPlacement({
       placement,
       overlap,
-      nodes: fleet.statesFor(jobName, runId),
+      nodes,
+      among: this.#among,
       limits,
       attempts: [...this.#attempts, ...[...this.#going.keys()].map((node) => ({ node, result: undefined }))],
       isWaitOver: this.#isWaitOver,
@@ -238,8 +243,8 @@ class Driver<Link extends NodeLink> {
     for (const start of starts) this.#start(start, false);
     const isStuck = this.#isWaitOver && starts.length === 0 && this.#going.size === 0 && waits.length > 0;
     if (!isStuck) return undefined;
-    const nodes = waits.flatMap((wait) => wait.nodes);
-    const why = [`no room on ${nodes.join(", ")} for too long`, ...leftOut.map(({ sentence }) => sentence)];
+    const waited = waits.flatMap((wait) => wait.nodes);
+    const why = [`no room on ${waited.join(", ")} for too long`, ...leftOut.map(({ sentence }) => sentence)];
     return { kind: "skipped", sentence: why.join("; ") };
   }
 

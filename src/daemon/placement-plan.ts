@@ -51,6 +51,8 @@ export interface PlacementQuestion {
   readonly overlap: Overlap;
   /** All that there are, in their order. */
   readonly nodes: readonly NodeState[];
+  /** The names of those that may have a part; undefined: all of them. */
+  readonly among?: ReadonlySet<string> | undefined;
   readonly limits: PlacementLimits;
   /** Of this run, in the order in which they began. */
   readonly attempts: readonly AttemptSoFar[];
@@ -108,7 +110,9 @@ export function planPlacement(question: PlacementQuestion): PlacementStep {
     if (held !== undefined) return held;
   }
   const tried = new Set(attempts.map(({ node }) => node));
-  const untried = found.nodes.filter(({ node }) => !tried.has(node.name));
+  const untried = found.nodes.filter(({ node }) => {
+    return !tried.has(node.name) && question.among?.has(node.name) !== false;
+  });
   const sorted = sortOut(untried, question);
   const leftOut = [...found.strangers, ...sorted.leftOut];
   const open = isOver(question) ? { starts: [], waits: [] } : next(sorted, question);

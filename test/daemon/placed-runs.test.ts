@@ -117,6 +117,16 @@ describe("a placed run", () => {
     expect(told.at(-1)).toBe("r1 failure: failed on b; ran on c, a (3)");
   });
 
+  test("all: a node that is added while it goes on has no part in it", async () => {
+    const { told, begin, attempt, settle, fleet } = await newScene([node("a")]);
+    const { ended } = begin("r1", "on all");
+    await settle();
+    await fleet.setNodes([node("a"), node("b")]);
+    attempt("r1", "a").end("success");
+    expect(await ended).toBe("success");
+    expect(told).toEqual(["r1 begins on a", "r1 success: ran on a (1)"]);
+  });
+
   test("ordered: one after the other, until one succeeds", async () => {
     const { told, begin, attempt, settle } = await newScene();
     const { ended } = begin("r1", "on ordered of c,a,b");

@@ -20,6 +20,8 @@ import { StreamWriter } from "./stream-writer.ts";
 
 /** How often is told how far the output has come, while it comes. */
 const markMs = 1000;
+/** A start of which the node has proved that it did not come to anything is made anew, so often at most. */
+const mostStarts = 3;
 
 /** What a run on a node needs besides what every run needs. */
 export interface RemoteHostingOptions {
@@ -65,13 +67,25 @@ export class RemoteHosting {
   async #run(job: Job, terms: RunTerms, start: StartOptions): Promise<Outcome> {
     const wrong = whyNotThere(job, terms);
     if (wrong !== undefined) return notStarted(wrong);
+    for (let starts = 1; ; starts++) {
+      const { outcome, isVoid } = await this.#start(job, terms, start);
+      // Lost on its way, or with the process that was about to start it. The node is there: it has just said so.
+      if (!isVoid || starts === mostStarts || start.stop?.signal.aborted === true) return outcome;
+    }
+  }
+
+  async #start(
+    job: Job,
+    terms: RunTerms,
+    start: StartOptions,
+  ): Promise<{ readonly outcome: Outcome; readonly isVoid: boolean }> {
     const refused = this.#resumed === undefined ? await this.#options.connection.open() : undefined;
-    if (refused !== undefined) return notStarted(refused);
+    if (refused !== undefined) return { outcome: notStarted(refused), isVoid: false };
     const resumed = this.#resumed;
     this.#resumed = undefined;
     this.#starts += 1;
     const writers = openWriters(start, () => run.resumeOutput());
-    if (writers instanceof Problem) return notStarted(writers);
+    if (writers instanceof Problem) return { outcome: notStarted(writers), isVoid: false };
     const { onMark, connection, awayMs } = this.#options;
     const identity = {
       runId: this.#runId,
@@ -115,7 +129,7 @@ export class RemoteHosting {
     if (resumed?.end !== undefined) {
       run.forget();
       await Promise.all([writers.o.close(), writers.e?.close()]);
-      return outcomeOfEnd(resumed.end);
+      return { outcome: outcomeOfEnd(resumed.end), isVoid: false };
     }
     tellMark(); // before, for afterwards this process may be gone
     const ended =
@@ -125,7 +139,7 @@ export class RemoteHosting {
     const outcome = await (start.stop === undefined ? ended : endedOrStopped(run, ended, start.stop));
     clearTimeout(markTimer);
     await Promise.all([writers.o.close(), writers.e?.close()]);
-    return outcome;
+    return { outcome, isVoid: run.isVoid };
   }
 
   #headerOf(job: Job, terms: RunTerms, { command = job.command }: StartOptions): Header {

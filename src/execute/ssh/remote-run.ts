@@ -90,6 +90,7 @@ export class RemoteRun {
   #facts: Facts = noFacts;
   #timer: Timer | undefined;
   #isDetached = false;
+  #isVoid = false;
   #isRecovering = false;
 
   constructor(
@@ -121,6 +122,11 @@ export class RemoteRun {
   get progress(): Progress {
     const bootId = this.#bootId ?? this.#connection.facts?.bootId;
     return { positions: this.#output.positions, isStarted: this.#isStarted, bootId };
+  }
+
+  /** True where the node has proved that nothing of it was started, and nothing can be any more. */
+  get isVoid(): boolean {
+    return this.#isVoid;
   }
 
   /** True where something that the job started went on with its output, and was left to it. */
@@ -258,15 +264,18 @@ export class RemoteRun {
   /** The node knows nothing of it. What was there is gone with its files, be it that somebody removed them, or a new start. */
   #void(): void {
     const isSameBoot = this.#bootId !== undefined && this.#facts.boot === this.#bootId;
-    this.#finish(isSameBoot && !this.#isStarted ? notStarted(lostBefore()) : { kind: "unseen" });
+    this.#isVoid = isSameBoot && !this.#isStarted;
+    this.#finish(this.#isVoid ? notStarted(lostBefore()) : { kind: "unseen" });
   }
 
   /** The node has told all that it knows of a run that was picked up. */
   #judge(): void {
     const { isScriptAlive, isJobAlive, wasStarted } = whoIsThere(this.#facts);
     if (this.#end === undefined) {
-      if (!isScriptAlive && !wasStarted && !this.#isStarted) this.#finish(notStarted(lostBefore()));
-      else if (!isScriptAlive && !isJobAlive) this.#end = { kind: "unseen" };
+      if (!isScriptAlive && !wasStarted && !this.#isStarted) {
+        this.#isVoid = true;
+        this.#finish(notStarted(lostBefore()));
+      } else if (!isScriptAlive && !isJobAlive) this.#end = { kind: "unseen" };
       else this.#arm(() => void this.#recover(), lookMs);
     }
     this.#output.followAll();
