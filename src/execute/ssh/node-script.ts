@@ -13,6 +13,8 @@
  *   then the job waits as well, as it would for a reader of its pipe. What was read is removed;
  * - `R.i`, its input, whole before it starts.
  *
+ * Who tells us something may find nobody there to hear it: that must not end him by SIGPIPE, but it must end the job.
+ *
  * The job has a session of its own, and a pipe for its output. Who reads the pipe is `dd`, into the files: the job neither
  * sees nor needs the connection, and goes on without it. What brings the files to us is `tail`, from wherever we were.
  */
@@ -102,12 +104,12 @@ v() { t "q $1"; trap - EXIT; exit $1; };
 l() {
   (
     exec <$f 5<&- 2>&$1 4>&-;
-    trap "echo q \\$? >>$i.c" EXIT;
+    trap "echo q \\$? >>$i.c" EXIT; trap "" PIPE;
     cd; unset OLDPWD;
     eval "$h";
     case $1 in */*) [ -e "$1" ] || v 127; [ -f "$1" ] && [ -x "$1" ] || v 126;; *) command -v "$1" >/dev/null || v 127;; esac;
     s=; read -r s </proc/self/stat; t "p $s";
-    exec $w "$@" 3>&-
+    trap - PIPE; exec $w "$@" 3>&-
   );
   e=$?;
   case $e in 12[567]) q=; while read -r x y; do case $x in q) q=$y;; esac; done <$i.c; [ "$q" ] && { echo "q $q" >&3; return; };; esac;
