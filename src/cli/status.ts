@@ -1,7 +1,7 @@
 /**
  * `rcronctl status`: how the daemon is.
  */
-import type { DaemonStatus } from "../model/control-message.ts";
+import type { DaemonStatus, RunFactsNow } from "../model/control-message.ts";
 import { durationInWords } from "../model/duration.ts";
 import { quoted } from "../model/printable.ts";
 import { Problem } from "../model/problem.ts";
@@ -16,6 +16,9 @@ import { failed } from "./terminal.ts";
 
 /** Of many nodes that are down the first ones are named. */
 const namedNodes = 5;
+
+/** Of the nodes of one run, so many are named. */
+const nodesNamed = 5;
 
 /**
  * Shows it.
@@ -54,7 +57,7 @@ function rowsOf(status: DaemonStatus, nowMs: number): string {
     ],
     ...running.map((each): [string, string] => [
       "",
-      `${each.run}  ${each.job}  since ${shortTime(each.sinceMs, nowMs)}${each.pid === undefined ? "" : `, pid ${each.pid}`}`,
+      `${each.run}  ${each.job}  since ${shortTime(each.sinceMs, nowMs)}${whereText(each)}`,
     ]),
     ...(nodes === undefined ? [] : [["nodes", nodesInWords(nodes)] as [string, string]]),
     ...labelled(
@@ -75,6 +78,12 @@ function nodesInWords({ count, down }: NonNullable<DaemonStatus["nodes"]>): stri
   return `${count}, ${down.length} down: ${down.slice(0, namedNodes).join(", ")}${more}`;
 }
 
+/** `, pid 4711`; `, on web1, web2`; on many nodes, how many. */
+function whereText({ pid, nodes = [] }: RunFactsNow): string {
+  if (nodes.length === 0) return pid === undefined ? "" : `, pid ${pid}`;
+  return `, on ${nodes.length > nodesNamed ? `${nodes.length} nodes` : nodes.join(", ")}`;
+}
+
 function labelled(label: string, texts: readonly string[]): [string, string][] {
   return texts.map((text, at) => [at === 0 ? label : "", text]);
 }
@@ -92,12 +101,13 @@ function statusInJson(status: DaemonStatus): object {
     jobs,
     files,
     broken,
-    running: status.running.map(({ run, job, sinceMs, tickMs, pid: leader }) => ({
+    running: status.running.map(({ run, job, sinceMs, tickMs, pid: leader, nodes }) => ({
       run,
       job,
       since: instant(sinceMs),
       tick: instant(tickMs),
       pid: leader ?? null,
+      nodes: nodes ?? null,
     })),
     waiting,
     concurrency: status.concurrency ?? null,

@@ -25,7 +25,7 @@ import { pausedSentence } from "./sentences.ts";
 export interface AnswerContext {
   readonly daemon: Daemon;
   /** Undefined: there are no nodes. */
-  readonly fleet?: Pick<Fleet, "reports" | "find" | "test"> | undefined;
+  readonly fleet?: Pick<Fleet, "reports" | "find" | "test" | "whereabouts"> | undefined;
   readonly about: Pick<DaemonStatus, "version" | "pid" | "sinceMs" | "host" | "cluster">;
   readonly warnings: () => readonly string[];
   /** Takes secrets out of a text. */
@@ -96,6 +96,7 @@ function statusOf({ daemon, fleet, about, warnings, clean }: AnswerContext): Dae
   const { known, queue, options } = daemon;
   const verdict = options.gate.judge();
   const nodes = nodesInShort(fleet);
+  const whereabouts = fleet?.whereabouts();
   const nowMs = daemon.nowMs;
   let coming: number | undefined;
   for (const { schedule } of known.jobs.values()) {
@@ -110,6 +111,7 @@ function statusOf({ daemon, fleet, about, warnings, clean }: AnswerContext): Dae
     files: known.fileCount,
     broken: brokenInWords(known.broken, clean),
     running: [...daemon.runs.all].map(({ run, sinceMs, pid }) => ({
+      ...whereOf(run.runId, whereabouts),
       run: run.runId,
       job: run.jobName,
       sinceMs,
@@ -124,6 +126,11 @@ function statusOf({ daemon, fleet, about, warnings, clean }: AnswerContext): Dae
     isDraining: daemon.isDraining,
     warnings: warnings(),
   };
+}
+
+function whereOf(runId: string, whereabouts: ReadonlyMap<string, string[]> | undefined) {
+  const nodes = whereabouts?.get(runId);
+  return nodes === undefined ? {} : { nodes };
 }
 
 /** What is wrong with files, each a sentence with its hint; the first hundred. @param clean takes secrets out of a text */

@@ -131,10 +131,17 @@ export class Fleet<Link extends NodeLink = NodeLink> {
     return this.#entries.get(name);
   }
 
-  /** The runs of a job that go on on a node. */
-  runsOn(name: string, job: string): string[] {
-    const runs = this.#entries.get(name)?.runs ?? new Map<string, string>();
-    return [...runs].filter(([, each]) => each === job).map(([run]) => run);
+  /** Where each run goes on: the names of its nodes, by its id. */
+  whereabouts(): Map<string, string[]> {
+    const found = new Map<string, string[]>();
+    for (const [name, { runs }] of this.#entries) {
+      for (const run of runs.keys()) {
+        const nodes = found.get(run);
+        if (nodes === undefined) found.set(run, [name]);
+        else nodes.push(name);
+      }
+    }
+    return found;
   }
 
   /** A run has begun on a node. */

@@ -103,7 +103,10 @@ const readPause: Reader<Pause> = (value) => {
   return read && { ...read, job: read.job };
 };
 
-const runNow = object({ run: runId, job: name, sinceMs: instant, tickMs: instant }, { pid });
+const runNow = object(
+  { run: runId, job: name, sinceMs: instant, tickMs: instant },
+  { pid, nodes: list(text(100)) },
+);
 
 const status: Reader<DaemonStatus> = object(
   {

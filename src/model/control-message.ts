@@ -98,6 +98,8 @@ export interface RunFactsNow {
   readonly sinceMs: number;
   readonly tickMs: number;
   readonly pid?: number;
+  /** The nodes on which it goes on; missing: it is a run of this machine. */
+  readonly nodes?: readonly string[];
 }
 
 /** A job as the daemon has it. */

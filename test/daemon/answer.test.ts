@@ -245,9 +245,13 @@ describe("answerRequest()", () => {
     }
 
     test("are listed, tested, and in the status in short", async () => {
-      newBed({ a: "every 5m" });
+      newBed({ a: "every 5m" }).executor.isQuick = false;
       await newFleet();
       expect((await resultOf("status", { ask: "status" })).status.nodes).toEqual({ count: 2, down: [] });
+      const started = await resultOf("run", { ask: "run", job: "a" });
+      fleet?.begin("web2", started.run, "a");
+      const { running } = (await resultOf("status", { ask: "status" })).status;
+      expect(running.map(({ run, nodes }) => [run, nodes])).toEqual([[started.run, ["web2"]]]);
       expect(await resultOf("test-nodes", { ask: "test-nodes" })).toEqual({
         kind: "test-nodes",
         tested: 2,

@@ -120,7 +120,10 @@ describe("a fleet", () => {
     expect(fleet.statesFor("backup", "r1")[0]).toMatchObject({ running: 2, runsJob: false });
     expect(fleet.statesFor("backup", "r3")[0]).toMatchObject({ running: 2, runsJob: true });
     expect(fleet.statesFor("backup", "r3")[1]).toMatchObject({ running: 0, runsJob: false });
-    expect(fleet.runsOn("a", "backup")).toEqual(["r1"]);
+    expect([...fleet.whereabouts()]).toEqual([
+      ["r1", ["a"]],
+      ["r2", ["a"]],
+    ]);
     fleet.end("a", "r1");
     fleet.end("a", "r1");
     expect(fleet.statesFor("backup", "r3")[0]).toMatchObject({ running: 1, runsJob: false });
