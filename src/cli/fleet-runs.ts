@@ -56,7 +56,7 @@ export class FleetRuns implements Executor {
     const before = doneBefore(left.nodes);
     const run = new FleetRun(known, watch, this.#settings, this.#teller, {
       notes: left.nodes,
-      sinceMs: before.sinceMs ?? Date.now(),
+      sinceMs: before.sinceMs,
     });
     this.#teller.adopted(known);
     const where = before.going.length === 0 ? "" : ` on ${before.going.join(", ")}`;
@@ -86,8 +86,8 @@ export class FleetRuns implements Executor {
 
 /** What the book has of a part, in JSON. */
 type PartNote = ({ readonly ended: NodeEnd } | { readonly way: string }) & {
-  /** When the run began, in milliseconds since 1970. */
-  readonly since: number;
+  /** When the run's job was first started, in milliseconds since 1970; missing: the record has no start yet. */
+  readonly since?: number;
 };
 
 const readEnded = object(
@@ -109,7 +109,8 @@ function doneBefore(notes: LeftRun["nodes"]): DoneBefore & { readonly sinceMs: n
     const end = readEnded(read?.["ended"]);
     if (end === undefined) going.push(node);
     else ended.push(end);
-    sinceMs ??= instant(read?.["since"]);
+    const since = instant(read?.["since"]);
+    if (since !== undefined) sinceMs = Math.min(since, sinceMs ?? since);
   }
   return { ended, going, sinceMs };
 }
@@ -134,7 +135,7 @@ class FleetRun implements PlacedWork<NodeWay> {
     watch: RunWatch,
     settings: FleetRunsSettings,
     teller: RunTeller,
-    before?: { readonly notes: ReadonlyMap<string, string>; readonly sinceMs: number },
+    before?: { readonly notes: ReadonlyMap<string, string>; readonly sinceMs: number | undefined },
   ) {
     this.known = known;
     this.watch = watch;
@@ -164,7 +165,7 @@ class FleetRun implements PlacedWork<NodeWay> {
       node: name,
       runId: due.runId,
       noted,
-      note: (way) => this.#note(name, { way, since: this.#sinceMs() }),
+      note: (way) => this.#note(name, { way }),
       ports: {
         ...portsOf(this.#settings, this.known, this.#partWatch(name, stop), `${due.jobName} on ${name}`),
         onStart: () => this.#started(),
@@ -175,7 +176,7 @@ class FleetRun implements PlacedWork<NodeWay> {
     this.#parts.push(part);
     this.#outputs.add(name, part.end?.kept);
     const { problem: _, ...end } = part.attempt;
-    if (this.#isInBook) this.#note(name, { ended: end, since: this.#sinceMs() });
+    if (this.#isInBook) this.#note(name, { ended: end });
     this.#tell(part.attempt);
     return part.attempt;
   }
@@ -220,15 +221,12 @@ class FleetRun implements PlacedWork<NodeWay> {
     if (pingUrl !== undefined) this.#startPing = announceStart(pingUrl, this.known.due.runId);
   }
 
-  #sinceMs(): number {
-    return this.#startedAtMs ?? Date.now();
-  }
-
   /** Before anything of a part is begun, the book knows of it. */
   #note(node: string, note: PartNote): void {
     if (!this.#isInBook) this.watch.onStarting();
     this.#isInBook = true;
-    this.watch.onNode(node, JSON.stringify(note));
+    const since = this.#startedAtMs;
+    this.watch.onNode(node, JSON.stringify({ ...note, ...(since !== undefined && { since }) }));
   }
 
   #partWatch(node: string, stop: AbortSignal): RunWatch {

@@ -112,8 +112,10 @@ export function wholeEnd(
     isDetached: ends.some(({ isDetached }) => isDetached),
     survivors: ends.reduce((sum, { survivors }) => sum + survivors, 0),
   };
-  const decisive = (result: NodeResult) => {
-    return parts.find(({ attempt, end }) => attempt.result === result && end !== undefined)?.end;
+  const decisive = (result: NodeResult): Pick<RunEnd, "outcome" | "cause"> | undefined => {
+    const watched = parts.find(({ attempt, end }) => attempt.result === result && end !== undefined)?.end;
+    // Of what ended before the death of another rcrond, the book has what the record needs.
+    return watched ?? attempts.filter((attempt) => attempt.result === result).map(endInBook)[0];
   };
   const sentence = withReasons(verdict.sentence, attempts);
   switch (verdict.kind) {
@@ -151,6 +153,12 @@ export function wholeEnd(
     default:
       return { ...common, outcome: notStarted(sentence), isOk: false, cause: "not-started", sentence };
   }
+}
+
+function endInBook({ exit, signal, result }: NodeEnd): Pick<RunEnd, "outcome" | "cause"> {
+  if (signal !== undefined) return { outcome: { kind: "signalled", signal }, cause: "signal" };
+  if (exit !== undefined) return { outcome: { kind: "exited", exitCode: exit }, cause: "exit" };
+  return { outcome: notStarted(result), cause: "not-started" };
 }
 
 function notStarted(sentence: string): Outcome {

@@ -122,6 +122,14 @@ describe("wholeEnd()", () => {
     });
   });
 
+  test("a failure that another rcrond has seen counts with the status that it has noted", () => {
+    const attempts = [{ node: "a", result: "failure", exit: 4, ms: 1, problem: undefined }] as const;
+    const verdict = { kind: "failure", sentence: "failed on a" } as const;
+    expect(
+      wholeEnd({ verdict, attempts }, [], { stopSentence: undefined, output: undefined, ms: 1 }),
+    ).toMatchObject({ cause: "exit", outcome: { kind: "exited", exitCode: 4 } });
+  });
+
   test("unknown is never fine", () => {
     const lost = part("a", end({ outcome: { kind: "unseen" }, isOk: false, cause: "unseen" }));
     expect(whole("unknown", "may have run on a", [lost])).toMatchObject({ isOk: false, cause: "unseen" });
