@@ -213,8 +213,11 @@ function readSshNote(noted: string, { parseRemoteMark }: RemoteRoom): SshNote {
 /** A run that another daemon has begun: what is over is not done again, and what is left of time and retries is. */
 function goingOn(what: SupervisedJob, { mark, starts }: SshNote): SupervisedJob {
   const { rules } = what;
-  const isCondition = mark?.isCondition === true;
-  if (isCondition) return { ...what, rules: { ...rules, condition: undefined } };
+  if (mark?.isCondition === true) {
+    // What it said is had, or it is asked again.
+    const saidYes = mark.end?.kind === "exited" && mark.end.number === 0;
+    return saidYes ? { ...what, rules: { ...rules, condition: undefined } } : what;
+  }
   const before = mark === undefined ? starts : mark.attempt - 1;
   const jobStarts = Math.max(0, before - (rules.condition === undefined || before === 0 ? 0 : 1));
   const leftMs =

@@ -28,7 +28,7 @@ export interface RemoteHostingOptions {
   readonly connection: NodeConnection;
   /** Undefined: the priority that the node gives. */
   readonly niceLevel?: number | undefined;
-  /** The run to be picked up, instead of a first start. Where it is a condition's, the job is started. */
+  /** The run to be picked up, instead of a first start. Where it is a condition's, what comes is a start of its own. */
   readonly resumed?: RemoteMark | undefined;
   /** How many starts there were before, of the condition too: those that come are counted from there on. */
   readonly startsBefore?: number | undefined;
