@@ -13,6 +13,7 @@ import type {
   PlacedAttempt,
   PlacedResult,
   PlacedRuns,
+  PlacedSignals,
   PlacedWork,
   RunResult,
   RunWatch,
@@ -20,7 +21,9 @@ import type {
 import { count, instant, object, oneOf, parseObject, text, whole } from "../model/json-reader.ts";
 import type { Node } from "../model/node.ts";
 import { printable } from "../model/printable.ts";
+import { redactor } from "../model/redact.ts";
 import type { NodeEnd } from "../model/run-event.ts";
+import type { Verdict } from "../model/state.ts";
 import { announceStart } from "../notify/notify.ts";
 import { type PortSettings, portsOf } from "./due-job.ts";
 import type { NodeWay } from "./node-ways.ts";
@@ -54,10 +57,7 @@ export class FleetRuns implements Executor {
     if (left.nodes.size === 0) return undefined;
     const known = this.#teller.know(due);
     const before = doneBefore(left.nodes);
-    const run = new FleetRun(known, watch, this.#settings, this.#teller, {
-      notes: left.nodes,
-      sinceMs: before.sinceMs,
-    });
+    const run = new FleetRun(known, watch, this.#settings, this.#teller, { ...before, notes: left.nodes });
     this.#teller.adopted(known);
     const where = before.going.length === 0 ? "" : ` on ${before.going.join(", ")}`;
     this.#settings.log.info(`${printable(due.jobName)}: the run ${due.runId} goes on${printable(where)}`);
@@ -76,8 +76,10 @@ export class FleetRuns implements Executor {
     };
     const what = { runId: due.runId, jobName: due.jobName, placement, overlap: rules.overlap };
     try {
-      const result = await this.#settings.placed.run(what, run, run.watch, before);
-      return result === "left" ? leftToTheNext : await run.finish(result);
+      const result = await this.#settings.placed.run(what, run, run.signals, before);
+      if (result !== "left") return await run.finish(result);
+      run.leave();
+      return leftToTheNext;
     } catch (error) {
       return this.#teller.lost(run.known, run.startedAtMs ?? Date.now(), error);
     }
@@ -88,6 +90,8 @@ export class FleetRuns implements Executor {
 type PartNote = ({ readonly ended: NodeEnd } | { readonly way: string }) & {
   /** When the run's job was first started, in milliseconds since 1970; missing: the record has no start yet. */
   readonly since?: number;
+  /** It was to be stopped, for this reason, and its node was away. */
+  readonly stopped?: string;
 };
 
 const readEnded = object(
@@ -99,8 +103,14 @@ const readEnded = object(
   { exit: whole(0, 255), signal: whole(0, 127), sentence: text(64 * 1024) },
 );
 
-/** What another daemon has done, and since when. */
-function doneBefore(notes: LeftRun["nodes"]): DoneBefore & { readonly sinceMs: number | undefined } {
+/** What another daemon has done, and knew. */
+interface Before extends DoneBefore {
+  readonly sinceMs: number | undefined;
+  readonly stopped: string | undefined;
+}
+
+function doneBefore(notes: LeftRun["nodes"]): Before {
+  let stopped: string | undefined;
   const ended: NodeEnd[] = [];
   const going: string[] = [];
   let sinceMs: number | undefined;
@@ -111,8 +121,9 @@ function doneBefore(notes: LeftRun["nodes"]): DoneBefore & { readonly sinceMs: n
     else ended.push(end);
     const since = instant(read?.["since"]);
     if (since !== undefined) sinceMs = Math.min(since, sinceMs ?? since);
+    stopped ??= text(1024)(read?.["stopped"]);
   }
-  return { ended, going, sinceMs };
+  return { ended, going, sinceMs, stopped };
 }
 
 /** One run over nodes. */
@@ -122,28 +133,42 @@ class FleetRun implements PlacedWork<NodeWay> {
   readonly #settings: FleetRunsSettings;
   readonly #teller: RunTeller;
   /** What another daemon has noted of its parts. */
-  readonly #notes: ReadonlyMap<string, string>;
+  readonly #notesBefore: ReadonlyMap<string, string>;
+  /** What is in the book of those that go on. */
+  readonly #notes = new Map<string, PartNote>();
+  readonly #stoppedBefore: string | undefined;
+  readonly #clean: (text: string) => string;
+  readonly #begunMs = performance.now();
   readonly #parts: PartEnd[] = [];
   readonly #outputs = new PartOutputs();
   #startedAtMs: number | undefined;
   #isInBook: boolean;
   #spoke: string | undefined;
   #startPing: { cancel(): void } | undefined;
+  /** The machine was found to be passive before a part was started. */
+  #passive: Verdict | undefined;
 
   constructor(
     known: KnownRun,
     watch: RunWatch,
     settings: FleetRunsSettings,
     teller: RunTeller,
-    before?: { readonly notes: ReadonlyMap<string, string>; readonly sinceMs: number | undefined },
+    before?: Before & { readonly notes: ReadonlyMap<string, string> },
   ) {
     this.known = known;
     this.watch = watch;
     this.#settings = settings;
     this.#teller = teller;
-    this.#notes = before?.notes ?? new Map();
+    this.#clean = redactor(known.conf.redact);
+    this.#notesBefore = before?.notes ?? new Map();
+    this.#stoppedBefore = before?.stopped;
     this.#isInBook = before !== undefined;
     this.#startedAtMs = before?.sinceMs;
+  }
+
+  get signals(): PlacedSignals {
+    const { stop, leave } = this.watch;
+    return { stop: this.#stoppedBefore === undefined ? stop : AbortSignal.abort(), leave };
   }
 
   /** When the first part was started; undefined: none was. */
@@ -158,7 +183,7 @@ class FleetRun implements PlacedWork<NodeWay> {
   ): Promise<PlacedAttempt> {
     const { name } = node;
     const begunMs = performance.now();
-    const noted = isResumed ? wayNote(this.#notes.get(name)) : undefined;
+    const noted = isResumed ? wayNote(this.#notesBefore.get(name)) : undefined;
     const { due, rules } = this.known;
     const hosted = await link.run({
       known: this.known,
@@ -168,17 +193,26 @@ class FleetRun implements PlacedWork<NodeWay> {
       note: (way) => this.#note(name, { way }),
       ports: {
         ...portsOf(this.#settings, this.known, this.#partWatch(name, stop), `${due.jobName} on ${name}`),
-        onStart: () => this.#started(),
+        onStart: () => {
+          // Before the record has the start: else the next daemon, knowing nothing, would begin the run anew.
+          if (!isResumed && !this.#notes.has(name)) this.#note(name, { way: "" });
+          this.#started();
+        },
       },
+      whyNot: () => this.#whyNot(),
     });
+    if (hosted.hosted.kind === "passive") this.#passive = hosted.hosted.verdict;
     const ms = Math.round(performance.now() - begunMs);
-    const part = partEnd(name, hosted.hosted, ms, rules, hosted.conditionLost);
-    this.#parts.push(part);
+    const part = partEnd(name, hosted, ms, rules);
+    const { sentence } = part.attempt;
+    const attempt =
+      sentence === undefined ? part.attempt : { ...part.attempt, sentence: this.#clean(sentence) };
+    this.#parts.push({ ...part, attempt });
     this.#outputs.add(name, part.end?.kept);
-    const { problem: _, ...end } = part.attempt;
+    const { problem: _, ...end } = attempt;
     if (this.#isInBook) this.#note(name, { ended: end });
-    this.#tell(part.attempt);
-    return part.attempt;
+    this.#tell(attempt);
+    return attempt;
   }
 
   /** Log, record and whoever is told, when all parts have ended. */
@@ -189,7 +223,10 @@ class FleetRun implements PlacedWork<NodeWay> {
     if (this.#startedAtMs === undefined) {
       if (verdict.kind === "stopped") {
         if (watch.isLeft()) return leftToTheNext;
-        return this.#teller.notRun(known, { kind: "stopped", sentence: watch.stopSentence() });
+        if (this.#passive !== undefined) {
+          return this.#teller.notRun(known, { kind: "passive", verdict: this.#passive });
+        }
+        return this.#teller.notRun(known, { kind: "stopped", sentence: this.#stopSentence() });
       }
       if (verdict.kind === "skipped") {
         const isCondition = attempts.some((attempt) => attempt.result === "skipped");
@@ -204,12 +241,32 @@ class FleetRun implements PlacedWork<NodeWay> {
     }
     const startedAtMs = this.#startedAtMs ?? Date.now();
     const end = wholeEnd(result, this.#parts, {
-      stopSentence: watch.stop.aborted ? (watch.stopSentence() ?? "it was stopped") : undefined,
+      stopSentence: this.#stopSentence() ?? this.#passive?.sentence,
       output: this.#outputs.kept(),
       ms: Math.max(0, Date.now() - startedAtMs),
     });
     const nodes = attempts.map(({ problem: _, ...attempt }) => attempt);
     return this.#teller.ended(known, end, { startedAtMs, nodes });
+  }
+
+  /** The daemon ends, and the run goes on: what somebody has asked for in vain, the next one does. */
+  leave(): void {
+    const { stop } = this.watch;
+    if (!stop.aborted) return;
+    const stopped = this.#stopSentence() ?? "it was stopped";
+    for (const [node, note] of this.#notes) this.#note(node, { ...note, stopped });
+  }
+
+  #stopSentence(): string | undefined {
+    const { stop, stopSentence } = this.watch;
+    return stop.aborted ? (stopSentence() ?? "it was stopped") : this.#stoppedBefore;
+  }
+
+  /** Waiting and connecting take time, in which the machine may have become passive. @returns the verdict where it has */
+  #whyNot(): Verdict | undefined {
+    if (performance.now() - this.#begunMs < askAgainMs) return undefined;
+    const verdict = this.#settings.judge();
+    return this.known.due.job?.isCluster === true && verdict.state !== "active" ? verdict : undefined;
   }
 
   /** The first part is about to be started. */
@@ -225,6 +282,8 @@ class FleetRun implements PlacedWork<NodeWay> {
   #note(node: string, note: PartNote): void {
     if (!this.#isInBook) this.watch.onStarting();
     this.#isInBook = true;
+    if ("ended" in note) this.#notes.delete(node);
+    else this.#notes.set(node, note);
     const since = this.#startedAtMs;
     this.watch.onNode(node, JSON.stringify({ ...note, ...(since !== undefined && { since }) }));
   }
@@ -236,7 +295,7 @@ class FleetRun implements PlacedWork<NodeWay> {
     return {
       ...watch,
       stop,
-      stopSentence: () => (watch.stop.aborted ? watch.stopSentence() : "ended for the next run"),
+      stopSentence: () => this.#stopSentence() ?? "ended for the next run",
       onOutput:
         onOutput === undefined
           ? undefined
@@ -258,6 +317,8 @@ class FleetRun implements PlacedWork<NodeWay> {
   }
 }
 
+/** A shorter time can't have changed the state that was asked for before it. */
+const askAgainMs = 500;
 const encoder = new TextEncoder();
 
 function wayNote(note: string | undefined): string | undefined {

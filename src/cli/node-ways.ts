@@ -19,7 +19,9 @@ import type { Node, SshConnection } from "../model/node.ts";
 import type { Outcome } from "../model/outcome.ts";
 import { Problem } from "../model/problem.ts";
 import type { Rules } from "../model/rules.ts";
+import type { Verdict } from "../model/state.ts";
 import { type HerePlace, jobHere, jobThere, type NodePart } from "./due-job.ts";
+import type { PartHosted } from "./placed-end.ts";
 import type { KnownRun } from "./run-teller.ts";
 
 /** A part of a run, as it is given to a way. */
@@ -32,13 +34,8 @@ export interface PartRun {
   /** Must be kept before anything is begun, for a later daemon. */
   readonly note: (text: string) => void;
   readonly ports: Omit<HostingPorts, "hosting">;
-}
-
-/** What became of it. */
-export interface PartHosted {
-  readonly hosted: Hosted;
-  /** The node went away while the condition was asked: the job was not started. */
-  readonly conditionLost: Problem | undefined;
+  /** Asked right before a start: why it is not to be, by now. */
+  readonly whyNot: () => Verdict | undefined;
 }
 
 /** A way to a node. Nothing here throws or rejects. */
@@ -120,7 +117,7 @@ class CommandWay implements NodeWay {
     const { remote, hosting, room } = this.#settings;
     const what = jobThere(part.known, partOf(part), undefined, this.#settings.environment);
     const refused = part.noted === undefined ? await this.open() : undefined;
-    if (refused !== undefined) return { hosted: unreachable(refused), conditionLost: undefined };
+    if (refused !== undefined) return notBegun(unreachable(refused));
     const niceLevel = what instanceof Problem ? undefined : what.niceLevel;
     const commandHosting = new remote.CommandHosting({
       hosting,
@@ -165,14 +162,14 @@ class SshWay implements NodeWay {
   async run(part: PartRun): Promise<PartHosted> {
     const { room, remote } = this.#settings;
     const what = jobThere(part.known, partOf(part), this.#login, this.#settings.environment);
-    if (what instanceof Problem) {
-      return { hosted: { kind: "refused", problem: what }, conditionLost: undefined };
-    }
+    if (what instanceof Problem) return notBegun({ kind: "refused", problem: what });
     const noted = part.noted === undefined ? undefined : readSshNote(part.noted, remote);
     const resumed = noted?.mark;
     if (resumed === undefined) {
       const refused = await this.#connection.open();
-      if (refused !== undefined) return { hosted: unreachable(refused), conditionLost: undefined };
+      if (refused !== undefined) return notBegun(unreachable(refused));
+      const verdict = part.whyNot();
+      if (verdict !== undefined) return notBegun({ kind: "passive", verdict });
     }
     const hosting = new remote.RemoteHosting(what.runId, {
       connection: this.#connection,
@@ -181,7 +178,7 @@ class SshWay implements NodeWay {
       startsBefore: noted?.starts,
       onMark: (mark) => part.note(JSON.stringify({ mark })),
     });
-    const watched = watchCondition(hosting);
+    const watched = watchStarts(hosting);
     const hosted = await room.superviseHosted(
       noted === undefined ? alone(what) : goingOn(alone(what), noted),
       {
@@ -194,7 +191,9 @@ class SshWay implements NodeWay {
         },
       },
     );
-    return { hosted, conditionLost: watched.lost() };
+    const hadStarted = resumed?.isCondition !== true && resumed?.isStarted === true;
+    const hasStarted = watched.hasStarted() || hadStarted || jobStarts(what, noted) > 0;
+    return { hosted, conditionLost: watched.lost(), hasStarted };
   }
 }
 
@@ -218,8 +217,6 @@ function goingOn(what: SupervisedJob, { mark, starts }: SshNote): SupervisedJob 
     const saidYes = mark.end?.kind === "exited" && mark.end.number === 0;
     return saidYes ? { ...what, rules: { ...rules, condition: undefined } } : what;
   }
-  const before = mark === undefined ? starts : mark.attempt - 1;
-  const jobStarts = Math.max(0, before - (rules.condition === undefined || before === 0 ? 0 : 1));
   const leftMs =
     rules.timeoutMs === undefined || mark === undefined
       ? rules.timeoutMs
@@ -231,10 +228,17 @@ function goingOn(what: SupervisedJob, { mark, starts }: SshNote): SupervisedJob 
       ...rules,
       timeoutMs: leftMs,
       graceMs: rules.graceMs ?? rules.timeoutMs,
-      retries: Math.max(0, rules.retries - jobStarts),
+      retries: Math.max(0, rules.retries - jobStarts(what, { mark, starts })),
       condition: wasAsked ? undefined : rules.condition,
     },
   };
+}
+
+/** How often the job was started before the start that is noted, or is waited for. */
+function jobStarts({ rules }: SupervisedJob, noted: SshNote | undefined): number {
+  if (noted === undefined || noted.mark?.isCondition === true) return 0;
+  const before = noted.mark === undefined ? noted.starts : noted.mark.attempt - 1;
+  return Math.max(0, before - (rules.condition === undefined || before === 0 ? 0 : 1));
 }
 
 /** Whose turn it is on a node, the placement has decided. */
@@ -244,23 +248,27 @@ function alone<What extends { readonly rules: Rules }>(what: What): What {
 
 /** A part whose process is one of this machine. */
 async function runHere(
-  { noted, note, ports }: PartRun,
+  { noted, note, ports, whyNot }: PartRun,
   what: SupervisedJob | Problem,
   { room, hosting }: { readonly room: HostingRoom; readonly hosting: HostingPorts["hosting"] },
 ): Promise<PartHosted> {
-  if (what instanceof Problem) {
-    return { hosted: { kind: "refused", problem: what }, conditionLost: undefined };
-  }
+  if (what instanceof Problem) return notBegun({ kind: "refused", problem: what });
   if (noted !== undefined)
-    return { hosted: await findAgain(what, noted, { room, ports }), conditionLost: undefined };
+    return {
+      hosted: await findAgain(what, noted, { room, ports }),
+      conditionLost: undefined,
+      hasStarted: true,
+    };
+  const verdict = whyNot();
+  if (verdict !== undefined) return notBegun({ kind: "passive", verdict });
   note("");
-  const watched = watchCondition(hosting);
+  const watched = watchStarts(hosting);
   const hosted = await room.superviseHosted(alone(what), {
     ...ports,
     hosting: watched,
     onLaunched: (mark) => note(JSON.stringify(mark)),
   });
-  return { hosted, conditionLost: watched.lost() };
+  return { hosted, conditionLost: watched.lost(), hasStarted: watched.hasStarted() };
 }
 
 async function findAgain(
@@ -284,21 +292,33 @@ async function findAgain(
   };
 }
 
-/** A hosting that remembers whether the node went away while the condition was asked there. */
-function watchCondition(hosting: HostingPorts["hosting"]) {
+/** Nothing was begun. */
+function notBegun(hosted: Hosted): PartHosted {
+  return { hosted, conditionLost: undefined, hasStarted: false };
+}
+
+/** A hosting that remembers whether the job was started, and whether the node went away while its condition was asked. */
+function watchStarts(hosting: HostingPorts["hosting"]) {
   let outcome: Outcome | undefined;
+  let hasStarted = false;
   return {
     prepare: (...given: Parameters<HostingPorts["hosting"]["prepare"]>) => {
       const prepared = hosting.prepare(...given);
       return {
         ...prepared,
         run: async (start?: Parameters<typeof prepared.run>[0]) => {
-          const ended = await prepared.run(start);
-          if (start?.command !== undefined) outcome = ended;
+          const isJob = start?.command === undefined;
+          const onStarted = (pid: number | undefined) => {
+            hasStarted ||= isJob;
+            start?.onStarted?.(pid);
+          };
+          const ended = await prepared.run({ ...start, onStarted });
+          if (!isJob) outcome = ended;
           return ended;
         },
       };
     },
+    hasStarted: () => hasStarted,
     lost(): Problem | undefined {
       if (outcome?.kind === "not-started" && outcome.problem.code === "unreachable") return outcome.problem;
       if (outcome?.kind !== "unseen") return undefined;

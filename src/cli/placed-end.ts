@@ -21,16 +21,21 @@ export interface PartEnd {
   readonly end: RunEnd | undefined;
 }
 
-/**
- * What became of a part.
- * @param conditionLost the node went away while the condition was asked there, so that the job was not started
- */
+/** What is known of a part when it is over. */
+export interface PartHosted {
+  readonly hosted: Hosted;
+  /** The node went away while the condition was asked: the job was not started. */
+  readonly conditionLost: Problem | undefined;
+  /** The job was started there, be it by an attempt before the last one. */
+  readonly hasStarted: boolean;
+}
+
+/** What became of a part. */
 export function partEnd(
   node: string,
-  hosted: Hosted,
+  { hosted, conditionLost, hasStarted }: PartHosted,
   ms: number,
   { timeoutMs }: Pick<Rules, "timeoutMs">,
-  conditionLost: Problem | undefined,
 ): PartEnd {
   const part = (result: NodeResult, sentence?: string, problem?: Problem): PartEnd => ({
     attempt: { node, result, ms, ...(sentence !== undefined && { sentence }), problem },
@@ -38,7 +43,7 @@ export function partEnd(
   });
   switch (hosted.kind) {
     case "ended":
-      return endedPart(node, hosted, timeoutMs);
+      return endedPart(node, hosted, hasStarted, timeoutMs);
     case "condition":
       if (conditionLost === undefined) return part("skipped", hosted.sentence);
       return part("unreachable", conditionLost.message, conditionLost);
@@ -53,9 +58,11 @@ export function partEnd(
   }
 }
 
-function endedPart(node: string, end: RunEnd, timeoutMs: number | undefined): PartEnd {
+function endedPart(node: string, end: RunEnd, hasStarted: boolean, timeoutMs: number | undefined): PartEnd {
   const { outcome, cause, isOk } = end;
-  const isUnreachable = outcome.kind === "not-started" && outcome.problem.code === "unreachable";
+  // Where it was started once, and a further attempt did not get there, no other node may have it.
+  const isUnreachable =
+    !hasStarted && outcome.kind === "not-started" && outcome.problem.code === "unreachable";
   const isStopped = cause === "stopped" || cause === "clobbered";
   const result: NodeResult = isOk
     ? "success"

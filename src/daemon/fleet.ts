@@ -89,17 +89,24 @@ export class Fleet<Link extends NodeLink = NodeLink> {
     }
     for (const node of nodes) {
       const before = this.#entries.get(node.name);
-      if (before === undefined) this.#entries.set(node.name, this.#enter(node));
+      if (before === undefined) this.#entries.set(node.name, this.#enter(node, this.#formerRuns(node.name)));
       else if (Bun.deepEquals(before.node.connection, node.connection)) before.node = node;
       else {
-        const entry = this.#enter(node);
-        for (const [run, job] of before.runs) entry.runs.set(run, job);
         closing.push(this.#retire(before));
-        this.#entries.set(node.name, entry);
+        this.#entries.set(node.name, this.#enter(node, this.#formerRuns(node.name)));
       }
     }
     this.#timer ??= this.#options.clock.after(this.#options.healthCheckMs, () => this.#look());
+    this.#options.onChange();
     await Promise.all(closing);
+  }
+
+  /** The nodes that are defined no more, and still have runs of a job. */
+  formerNodesOf(job: string): string[] {
+    const former = [...this.#former].filter(({ node, runs }) => {
+      return !this.#entries.has(node.name) && [...runs.values()].includes(job);
+    });
+    return former.map(({ node }) => node.name);
   }
 
   /** What placement is planned with. @param job whose earlier runs are looked for @param run that is not one of them */
@@ -151,12 +158,15 @@ export class Fleet<Link extends NodeLink = NodeLink> {
 
   /** It is over there. */
   end(name: string, run: string): void {
+    let wasThere = this.#entries.get(name)?.runs.delete(run) === true;
     for (const former of this.#former) {
-      if (former.node.name !== name || !former.runs.delete(run) || former.runs.size > 0) continue;
+      if (former.node.name !== name || !former.runs.delete(run)) continue;
+      wasThere = true;
+      if (former.runs.size > 0) continue;
       this.#former.delete(former);
       void former.link.close();
     }
-    if (this.#entries.get(name)?.runs.delete(run) === true) this.#options.onChange();
+    if (wasThere) this.#options.onChange();
   }
 
   /** A run could not be started on a node: it is down from now on. */
@@ -194,7 +204,14 @@ export class Fleet<Link extends NodeLink = NodeLink> {
     return undefined;
   }
 
-  #enter(node: Node): Entry<Link> {
+  #formerRuns(name: string): ReadonlyMap<string, string> {
+    return new Map(
+      [...this.#former].filter(({ node }) => node.name === name).flatMap(({ runs }) => [...runs]),
+    );
+  }
+
+  /** @param runs that go on there already */
+  #enter(node: Node, runs: ReadonlyMap<string, string>): Entry<Link> {
     return {
       node,
       link: this.#options.linkTo(node),
@@ -205,7 +222,7 @@ export class Fleet<Link extends NodeLink = NodeLink> {
       nextCheckMs: undefined,
       timer: undefined,
       isAsked: false,
-      runs: new Map(),
+      runs: new Map(runs),
     };
   }
 

@@ -200,10 +200,14 @@ class Driver<Link extends NodeLink> {
     try {
       for (;;) {
         const something = this.#nextEvent();
-        if (leave.aborted && !stop.aborted && !this.isWaiting) {
-          if ([...this.#going.values()].every(({ outlives }) => outlives)) return "left";
-          await something;
-          continue;
+        // A node that is away can't end a run now: who comes next has it ended.
+        if (leave.aborted && !this.isWaiting) {
+          const areLeft = [...this.#going.values()].every(({ outlives }) => outlives);
+          if (areLeft && (!stop.aborted || this.#going.size > 0)) return "left";
+          if (!stop.aborted) {
+            await something;
+            continue;
+          }
         }
         const verdict = this.#step(stop);
         if (verdict !== undefined) return { verdict, attempts: this.#attempts };
@@ -233,6 +237,7 @@ class Driver<Link extends NodeLink> {
       placement,
       overlap,
       nodes,
+      former: fleet.formerNodesOf(jobName),
       among: this.#among,
       limits,
       attempts: [...this.#attempts, ...[...this.#going.keys()].map((node) => ({ node, result: undefined }))],

@@ -51,6 +51,8 @@ export interface PlacementQuestion {
   readonly overlap: Overlap;
   /** All that there are, in their order. */
   readonly nodes: readonly NodeState[];
+  /** Nodes that are defined no more, where an earlier run of the job goes on. */
+  readonly former?: readonly string[];
   /** The names of those that may have a part; undefined: all of them. */
   readonly among?: ReadonlySet<string> | undefined;
   readonly limits: PlacementLimits;
@@ -150,14 +152,15 @@ function heldByFleet({
   placement,
   overlap,
   nodes,
+  former = [],
   isWaitOver,
 }: PlacementQuestion): PlacementStep | undefined {
   if (placement.earlierRuns !== "fleet") return undefined;
-  const running = nodes.filter(({ runsJob }) => runsJob);
+  const running = [...nodes.filter(({ runsJob }) => runsJob).map(({ node }) => node.name), ...former];
   if (running.length === 0 || overlap.mode === "allow" || overlap.mode === "clobber") return undefined;
   const leftOut = running.map(busy);
   if (overlap.mode === "wait" && !isWaitOver) {
-    const waits = [{ nodes: running.map(({ node }) => node.name), for: "earlier-run" }] as const;
+    const waits = [{ nodes: running, for: "earlier-run" }] as const;
     return { starts: [], waits, leftOut: [], verdict: undefined };
   }
   return { starts: [], waits: [], leftOut, verdict: { kind: "skipped", sentence: sentenceOf([], leftOut) } };
@@ -187,7 +190,7 @@ function sortOut(
     const isAtOnce = !isHeld || overlap.mode === "allow" || overlap.mode === "clobber";
     const isLater = overlap.mode === "wait" && !isWaitOver;
     if (!state.isUp) leftOut.push(down(state));
-    else if (!isAtOnce && !isLater) leftOut.push(busy(state));
+    else if (!isAtOnce && !isLater) leftOut.push(busy(state.node.name));
     else {
       open.push(state);
       (isAtOnce ? ready : held).push(state);
@@ -337,6 +340,6 @@ function down({ node: { name }, downWhy }: NodeState): LeftOut {
   return { node: name, why: "down", sentence };
 }
 
-function busy({ node: { name } }: NodeState): LeftOut {
+function busy(name: string): LeftOut {
   return { node: name, why: "busy", sentence: `${name} is still at an earlier run` };
 }

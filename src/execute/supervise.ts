@@ -221,8 +221,7 @@ class Supervision {
     for (let delayMs = rules.retryDelayMs; ; delayMs = Math.min(delayMs * 2, longestRetryDelayMs)) {
       attempts += 1;
       end = await this.#attempt(attempts, capture);
-      const isFinal =
-        end.isOk || attempts > rules.retries || end.cause === "stopped" || end.cause === "clobbered";
+      const isFinal = end.isOk || attempts > rules.retries || !retriedAfter(end.cause);
       if (isFinal || this.#interruptedBy !== undefined) break;
       this.#ports.onRetry(attempts + 1, delayMs, end.outcome);
       this.#isWaiting = true;
@@ -354,6 +353,11 @@ class Supervision {
   #clobbered(): ReturnType<typeof clobberedEnd> {
     return this.#lock === undefined ? undefined : clobberedEnd(this.#lockRequest);
   }
+}
+
+/** What was ended on purpose is not started again, nor what may have run to its end: that would be twice. */
+function retriedAfter(cause: RunEnd["cause"]): boolean {
+  return cause !== "stopped" && cause !== "clobbered" && cause !== "unseen";
 }
 
 /** A shorter wait than this can't have changed the state that was asked for before it. */

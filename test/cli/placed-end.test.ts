@@ -22,7 +22,7 @@ const end = (more: Partial<RunEnd> = {}): Hosted => ({
 const exited = (exitCode: number) => end({ outcome: { kind: "exited", exitCode }, isOk: false });
 const noRoute = new Problem("unreachable", "no route to host");
 const part = (node: string, hosted: Hosted, lost?: Problem): PartEnd =>
-  partEnd(node, hosted, 20, { timeoutMs: 60_000 }, lost);
+  partEnd(node, { hosted, conditionLost: lost, hasStarted: false }, 20, { timeoutMs: 60_000 });
 const whole = (kind: NodeResult, sentence: string, parts: readonly PartEnd[], stopSentence?: string) =>
   wholeEnd({ verdict: { kind, sentence }, attempts: parts.map(({ attempt }) => attempt) }, parts, {
     stopSentence,
@@ -86,6 +86,21 @@ describe("partEnd()", () => {
   test("a node that went away while the condition was asked was not reached", () => {
     const { attempt } = part("web1", { kind: "condition", sentence: "can't be asked" }, noRoute);
     expect(attempt).toMatchObject({ result: "unreachable", problem: noRoute });
+  });
+});
+
+describe("partEnd(), of a job that was started before", () => {
+  test("a further attempt that did not get there is a failure: no other node may have the run", () => {
+    const problem = noRoute;
+    const hosted = end({
+      outcome: { kind: "not-started", exitCode: 125, problem },
+      isOk: false,
+      attempts: 2,
+    });
+    const { attempt } = partEnd("a", { hosted, conditionLost: undefined, hasStarted: true }, 1, {
+      timeoutMs: undefined,
+    });
+    expect(attempt).toMatchObject({ result: "failure", sentence: "no route to host" });
   });
 });
 

@@ -109,7 +109,7 @@ describe("a fleet", () => {
     await clock.go(5 * 60_000);
     expect(fleet.reports[0]).toMatchObject({ isUp: true, problem: undefined, nextCheckMs: undefined });
     expect(log).toEqual(["node a is down: no answer", "node a is up"]);
-    expect(changes()).toBe(2);
+    expect(changes()).toBe(3);
   });
 
   test("knows what runs where", async () => {
@@ -127,7 +127,7 @@ describe("a fleet", () => {
     fleet.end("a", "r1");
     fleet.end("a", "r1");
     expect(fleet.statesFor("backup", "r3")[0]).toMatchObject({ running: 1, runsJob: false });
-    expect(changes()).toBe(1);
+    expect(changes()).toBe(2);
   });
 
   test("a connection that is lost while a run goes on is opened again, or the node is down", async () => {

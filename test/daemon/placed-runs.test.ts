@@ -286,7 +286,7 @@ describe("a placed run", () => {
     expect(told).toEqual(["r1 begins on here"]);
   });
 
-  test("a stop counts for more than a leave", async () => {
+  test("a stop counts for more than a leave, where it can be done", async () => {
     const { begin, settle } = await newScene([node("here")]);
     const run = begin("r1", "on any");
     await settle();

@@ -27,6 +27,7 @@ const reserved = 2;
 /** How long a run waits for a session. */
 const turnMs = 600_000;
 const mostRefusals = 20;
+const mostFolders = 4;
 const leaveMs = 1000;
 
 /** What is known of a node by asking it. */
@@ -92,10 +93,20 @@ export class NodeConnection {
   open(signal?: AbortSignal): Promise<Problem | undefined> {
     if (this.isUp) return Promise.resolve(undefined);
     if (this.#isClosed) return Promise.resolve(new Problem("unreachable", `${this.node.host}: given up`));
-    this.#opening ??= this.#open(signal).finally(() => {
-      this.#opening = undefined;
-    });
+    this.#opening ??= this.#open(signal)
+      .catch((cause: unknown) => {
+        const why = cause instanceof Error ? cause.message : String(cause);
+        return new Problem("unreachable", `${this.node.host}: no connection can be made: ${why}`, { cause });
+      })
+      .finally(() => {
+        this.#opening = undefined;
+      });
     return this.#opening;
+  }
+
+  /** Ends the connections that there are, as if they were lost: they may be opened again. */
+  async drop(): Promise<void> {
+    await Promise.all(this.#shared.map(({ master }) => master.close()));
   }
 
   /**
@@ -204,7 +215,8 @@ export class NodeConnection {
         onBytes: () => true,
         onLine: (text) => {
           const line = parseControlLine(text);
-          if (line?.kind === "folder" && isPlainFolder(line.path)) folders.push(line.path);
+          const isFolder = line?.kind === "folder" && isPlainFolder(line.path);
+          if (isFolder && folders.length < mostFolders) folders.push(line.path);
           else if (line?.kind === "setsid" && isPlainFolder(line.path)) setsid = line.path;
           else if (line?.kind === "boot") bootId = line.bootId;
           else if (line?.kind === "end") {

@@ -11,7 +11,8 @@
  *   a start that comes late when nobody believes in it any more, finds it there and does nothing;
  * - `R.o0`, `R.o1`, …: its output, 16 MB each, and `R.e0`, … its standard error where that is apart. Four of them may wait;
  *   then the job waits as well, as it would for a reader of its pipe. What was read is removed;
- * - `R.i`, its input, whole before it starts.
+ * - `R.i`, its input, whole before it starts;
+ * - `R.s`, where it is to be stopped: a job that is about to be executed is not.
  *
  * Who tells us something may find nobody there to hear it: that must not end him by SIGPIPE, but it must end the job.
  *
@@ -109,6 +110,7 @@ l() {
     eval "$h";
     case $1 in */*) [ -e "$1" ] || v 127; [ -f "$1" ] && [ -x "$1" ] || v 126;; *) command -v "$1" >/dev/null || v 127;; esac;
     s=; read -r s </proc/self/stat; t "p $s";
+    [ -e $i.s ] && v 143;
     trap - PIPE; exec $w "$@" 3>&-
   );
   e=$?;
@@ -159,6 +161,13 @@ ${follower("$i.$v$n", "+$f")}`,
   );
 }
 
+/** Finds the files of a run; where there are none, makes sure that there never will be: a start that is still on its way finds it taken. */
+const claimed = `
+o=; for d; do i=$d/$a; [ -s $i.c ] && { o=1; break; }; done;
+set -C;
+[ "$o" ] || for d; do i=$d/$a; true >$i.c && { echo void >>$i.c; break; }; [ -e $i.c ] && break; done;
+set +C;`;
+
 /**
  * Tells how a run stands, and goes on to tell. Where nothing is known of it, from now on nothing can be: a start that is
  * still on its way will find the run taken.
@@ -173,10 +182,7 @@ export function standCommand({
 a=$1 k=$2; shift 2;
 exec 3>&2 2>/dev/null;
 echo "$k"; echo "$k" >&3;
-o=; for d; do i=$d/$a; [ -s $i.c ] && { o=1; break; }; done;
-set -C;
-[ "$o" ] || for d; do i=$d/$a; true >$i.c && { echo void >>$i.c; break; }; [ -e $i.c ] && break; done;
-set +C;
+${claimed}
 b=; read -r b </proc/sys/kernel/random/boot_id; echo "boot $b" >&3;
 while read -r x y z; do
   case $x in b) p=\${z%% *};; p) p=$y;; *) continue;; esac;
@@ -214,14 +220,19 @@ export function stopCommand({ fileId, runId, token, graceTenths, folders }: Stop
     `
 a=$1 r=$2 k=$3 g=$4; shift 4;
 trap "" PIPE HUP; exec 3>&2 2>/dev/null; echo "$k" >&3;
-for d; do i=$d/$a; [ -s $i.c ] && break; done;
+${claimed}
+true >$i.s;
 c=; b=; read -r b </proc/sys/kernel/random/boot_id;
-while read -r x y z; do
-  case $x in
-  b) [ "$y" = "$b" ] || { echo "left 0" >&3; exit 0; };;
-  p) set -- \${z##*) }; shift 19; a=$1; read -r s </proc/$y/stat; set -- \${s##*) }; shift 19; [ "$a" = "$1" ] && c=$y;;
-  esac;
-done <$i.c;
+l() {
+  while read -r x y z; do
+    case $x in
+    b) [ "$y" = "$b" ] || { echo "left 0" >&3; exit 0; };;
+    p)
+      set -- \${z##*) }; [ $# -gt 19 ] && shift 19; a=$1;
+      s=; read -r s </proc/$y/stat; set -- \${s##*) }; [ $# -gt 19 ] && shift 19 && [ "$a" = "$1" ] && c=$y;;
+    esac;
+  done <$i.c;
+};
 m() {
   for f in $(grep -ls "RCRON_[A-Z]*_ID=$r" /proc/[0-9]*/environ); do f=\${f#/proc/}; echo \${f%%/*}; done;
   [ "$c" ] || return;
@@ -232,11 +243,11 @@ m() {
   done
 };
 e() {
-  a=" "; j=0;
+  n=" "; j=0; l;
   [ "$c" ] && [ -d /proc/$c ] && kill -$1 -$c && kill -CONT -$c;
   while :; do
     q=$(m); [ "$q" ] || return 0;
-    for p in $q; do case $a in *" $p "*) ;; *) a="$a$p "; kill -$1 $p; kill -CONT $p;; esac; done;
+    for p in $q; do case $n in *" $p "*) ;; *) n="$n$p "; kill -$1 $p; kill -CONT $p;; esac; done;
     [ $j -ge $2 ] && return 1;
     if sleep 0.1; then j=$((j+1)); else sleep 1; j=$((j+10)); fi;
   done

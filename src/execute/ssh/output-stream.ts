@@ -5,6 +5,9 @@
 import type { Position, StreamName } from "./node-script.ts";
 import type { NodeSession } from "./node-session.ts";
 
+/** A node that goes by its script never has so many files full; another one shall not fill our memory. */
+const mostFull = 64;
+
 /** A stream. */
 export class OutputStream {
   readonly name: StreamName;
@@ -71,7 +74,12 @@ export class OutputStream {
   }
 
   isFull(chunk: number, bytes: number): void {
-    if (chunk >= this.#chunk) this.#full.set(chunk, bytes);
+    if (chunk >= this.#chunk && chunk < this.#chunk + mostFull) this.#full.set(chunk, bytes);
+  }
+
+  /** True where a file is known to be full, and not all of it was had. */
+  get isBehind(): boolean {
+    return this.#full.has(this.#chunk);
   }
 
   drained(chunk: number, bytes: number, isCut: boolean): void {

@@ -33,8 +33,11 @@ const lastRetryMs = 10_000;
 const defaultAwayMs = 86_400_000;
 /** How often is looked whether who is to tell of the end is still there, once the session that started it is lost. */
 const lookMs = 20_000;
-/** After the job's end: what it has left behind may go on with its output, and is not waited for. */
+/** After the job's end: what it has left behind may go on with its output, and is not waited for, whether silent or not. */
 const detachMs = 1500;
+const leftoverMs = 10_000;
+/** So long the node may take to start the job, or to say how a run stands; else the connection is not trusted any more. */
+const answerMs = 60_000;
 /** Output that is there and does not come is asked for anew. */
 const stallMs = 3000;
 const mostStarts = 3;
@@ -87,6 +90,9 @@ export class RemoteRun {
   /** Of the node, when the run was to be started there. */
   #bootId: string | undefined;
   #end: Outcome | undefined;
+  #endedMs = 0;
+  /** Since when nothing is known of it. */
+  #awaySinceMs: number | undefined;
   #facts: Facts = noFacts;
   #timer: Timer | undefined;
   #isDetached = false;
@@ -143,6 +149,7 @@ export class RemoteRun {
   async start(header: Header, input: Uint8Array | undefined): Promise<Outcome> {
     const session = await this.#startingSession(input?.length ?? 0);
     if (session instanceof Problem) return notStarted(session);
+    this.#arm(() => void this.#doubt(), answerMs);
     session.write(headerLine(header));
     if (input !== undefined) session.write(input);
     return this.#outcome.promise;
@@ -235,6 +242,7 @@ export class RemoteRun {
   }
 
   #take(line: ControlLine): void {
+    if (this.#over.signal.aborted) return;
     this.#facts = factsWith(this.#facts, line);
     if (line.kind === "started") this.#started();
     else if (line.kind === "void") this.#void();
@@ -255,6 +263,7 @@ export class RemoteRun {
 
   #started(): void {
     if (this.#isTold) return;
+    clearTimeout(this.#timer);
     this.#isTold = true;
     this.#isStarted = true;
     this.#output.followAll(); // before, there are no files
@@ -270,6 +279,7 @@ export class RemoteRun {
 
   /** The node has told all that it knows of a run that was picked up. */
   #judge(): void {
+    this.#awaySinceMs = undefined;
     const { isScriptAlive, isJobAlive, wasStarted } = whoIsThere(this.#facts);
     if (this.#end === undefined) {
       if (!isScriptAlive && !wasStarted && !this.#isStarted) {
@@ -286,14 +296,20 @@ export class RemoteRun {
     if (this.#over.signal.aborted) return;
     this.#output.advance(this.#teller);
     if (this.#end === undefined) return;
-    if (this.#output.isComplete) this.#finish(this.#end);
-    else this.#arm(() => this.#waited(), this.#output.isDrained ? stallMs : detachMs);
+    const nowMs = performance.now();
+    if (this.#endedMs === 0) this.#endedMs = nowMs;
+    const { isComplete, isDrained, isBehind, isPaused } = this.#output;
+    const leftMs = Math.max(0, this.#endedMs + leftoverMs - nowMs);
+    if (isComplete) this.#finish(this.#end);
+    else if (isDrained) this.#arm(() => this.#waited(), stallMs);
+    else this.#arm(() => this.#waited(), isBehind || isPaused ? detachMs : Math.min(detachMs, leftMs));
   }
 
   /** The job has ended, and for a while no output has come. */
   #waited(): void {
-    if (this.#output.isDrained && !this.#output.isPaused) this.#output.askAnew(this.#teller);
-    else if (!this.#output.isPaused) {
+    const { isDrained, isBehind, isPaused } = this.#output;
+    if ((isDrained || isBehind) && !isPaused) this.#output.askAnew(this.#teller);
+    else if (!isPaused) {
       this.#isDetached = true;
       this.#output.giveUpUntold();
     }
@@ -309,14 +325,18 @@ export class RemoteRun {
     const teller = this.#teller;
     this.#teller = undefined;
     teller?.close();
-    const endMs = performance.now() + (this.#ports.awayMs ?? defaultAwayMs);
+    this.#awaySinceMs ??= performance.now();
+    const endMs = this.#awaySinceMs + (this.#ports.awayMs ?? defaultAwayMs);
     for (let waitMs = firstRetryMs; !this.#over.signal.aborted; waitMs = Math.min(waitMs * 2, lastRetryMs)) {
       if ((await this.#connection.open()) === undefined) {
         const token = newToken();
         const folders = this.#connection.facts?.folders ?? [];
         this.#facts = noFacts;
         const command = standCommand({ fileId: this.#fileId, token, folders });
-        if (!((await this.#tell(command, token, undefined, true)) instanceof Problem)) break;
+        if (!((await this.#tell(command, token, undefined, true)) instanceof Problem)) {
+          this.#arm(() => void this.#doubt(), answerMs);
+          break;
+        }
       }
       if (performance.now() > endMs) {
         this.#finish({ kind: "unseen" });
@@ -325,6 +345,12 @@ export class RemoteRun {
       await sleepUntilAborted(waitMs, this.#over.signal);
     }
     this.#isRecovering = false;
+  }
+
+  /** The node does not answer what it was asked: if it answers nothing at all, the connection is ended; it is asked anew. */
+  async #doubt(): Promise<void> {
+    if ((await this.#connection.check()) !== undefined) await this.#connection.drop();
+    void this.#recover();
   }
 
   #arm(call: () => void, ms: number): void {

@@ -69,6 +69,11 @@ export class RunOutput {
     return this.#streams.some(({ isCut }) => isCut);
   }
 
+  /** True where more is known to be there, and has not come. */
+  get isBehind(): boolean {
+    return this.#streams.some(({ isBehind }) => isBehind);
+  }
+
   /** True while its receiver has no room. */
   get isPaused(): boolean {
     return this.#isPaused;

@@ -90,9 +90,10 @@ async function hostKeyProblem(
  */
 async function presentKey(node: NodeTerms, ssh: SshTerms): Promise<string | undefined> {
   const fs = process.getBuiltinModule("node:fs");
-  const folder = fs.mkdtempSync(`${ssh.controlFolder}/key-`);
-  const file = `${folder}/known_hosts`;
+  let folder: string | undefined;
   try {
+    folder = fs.mkdtempSync(`${ssh.controlFolder}/key-`);
+    const file = `${folder}/known_hosts`;
     await runSsh(
       sshWords({ ...node, passwordFile: undefined }, ssh, [
         "StrictHostKeyChecking=accept-new",
@@ -111,7 +112,7 @@ async function presentKey(node: NodeTerms, ssh: SshTerms): Promise<string | unde
   } catch {
     return undefined; // without it the hint says less
   } finally {
-    fs.rmSync(folder, { recursive: true, force: true });
+    if (folder !== undefined) fs.rmSync(folder, { recursive: true, force: true });
   }
 }
 
