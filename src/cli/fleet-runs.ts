@@ -20,6 +20,7 @@ import type {
 } from "../daemon/daemon.ts";
 import { count, instant, object, oneOf, parseObject, text, whole } from "../model/json-reader.ts";
 import type { Node } from "../model/node.ts";
+import { reasonOf } from "../model/node-result.ts";
 import { printable } from "../model/printable.ts";
 import { redactor } from "../model/redact.ts";
 import type { NodeEnd } from "../model/run-event.ts";
@@ -27,7 +28,7 @@ import type { Verdict } from "../model/state.ts";
 import { announceStart } from "../notify/notify.ts";
 import { type PortSettings, portsOf } from "./due-job.ts";
 import type { NodeWay } from "./node-ways.ts";
-import { headingOf, type PartEnd, PartOutputs, partEnd, reasonOf, wholeEnd } from "./placed-end.ts";
+import { headingOf, type PartEnd, PartOutputs, partEnd, wholeEnd } from "./placed-end.ts";
 import type { KnownRun, RunTeller } from "./run-teller.ts";
 import { leftToTheNext } from "./scheduled-run.ts";
 
@@ -90,6 +91,8 @@ export class FleetRuns implements Executor {
 type PartNote = ({ readonly ended: NodeEnd } | { readonly way: string }) & {
   /** When the run's job was first started, in milliseconds since 1970; missing: the record has no start yet. */
   readonly since?: number;
+  /** When this part began, likewise. */
+  readonly begun?: number;
   /** It was to be stopped, for this reason, and its node was away. */
   readonly stopped?: string;
 };
@@ -183,19 +186,21 @@ class FleetRun implements PlacedWork<NodeWay> {
   ): Promise<PlacedAttempt> {
     const { name } = node;
     const begunMs = performance.now();
-    const noted = isResumed ? wayNote(this.#notesBefore.get(name)) : undefined;
+    const before = isResumed ? parseObject(this.#notesBefore.get(name) ?? "") : undefined;
+    const noted = text(4096)(before?.["way"]);
+    const begun = instant(before?.["begun"]) ?? Date.now();
     const { due, rules } = this.known;
     const hosted = await link.run({
       known: this.known,
       node: name,
       runId: due.runId,
       noted,
-      note: (way) => this.#note(name, { way }),
+      note: (way) => this.#note(name, { way, begun }),
       ports: {
         ...portsOf(this.#settings, this.known, this.#partWatch(name, stop), `${due.jobName} on ${name}`),
         onStart: () => {
           // Before the record has the start: else the next daemon, knowing nothing, would begin the run anew.
-          if (!isResumed && !this.#notes.has(name)) this.#note(name, { way: "" });
+          if (!isResumed && !this.#notes.has(name)) this.#note(name, { way: "", begun });
           this.#started();
         },
       },
@@ -205,8 +210,11 @@ class FleetRun implements PlacedWork<NodeWay> {
     const ms = Math.round(performance.now() - begunMs);
     const part = partEnd(name, hosted, ms, rules);
     const { sentence } = part.attempt;
-    const attempt =
-      sentence === undefined ? part.attempt : { ...part.attempt, sentence: this.#clean(sentence) };
+    const attempt = {
+      ...part.attempt,
+      ...(isResumed && { ms: Math.max(part.attempt.ms, Date.now() - begun) }),
+      ...(sentence !== undefined && { sentence: this.#clean(sentence) }),
+    };
     this.#parts.push({ ...part, attempt });
     this.#outputs.add(name, part.end?.kept);
     const { problem: _, ...end } = attempt;
@@ -245,7 +253,12 @@ class FleetRun implements PlacedWork<NodeWay> {
       output: this.#outputs.kept(),
       ms: Math.max(0, Date.now() - startedAtMs),
     });
-    const nodes = attempts.map(({ problem: _, ...attempt }) => attempt);
+    const nodes = [
+      ...attempts.map(({ problem: _, ...attempt }) => attempt),
+      ...verdict.leftOut.map(({ node, why, reason }): NodeEnd => {
+        return { node, result: why === "busy" ? "skipped" : "unreachable", ms: 0, sentence: reason };
+      }),
+    ];
     return this.#teller.ended(known, end, { startedAtMs, nodes });
   }
 
@@ -311,7 +324,7 @@ class FleetRun implements PlacedWork<NodeWay> {
     const { node, result } = attempt;
     if (result === "success" || result === "skipped") return;
     const { log } = this.#settings;
-    const line = `${this.known.due.jobName}: ${result} on ${node}: ${reasonOf(attempt)}`;
+    const line = `${this.known.due.jobName}: ${result} on ${node}: ${reasonOf(attempt) ?? "nobody knows why"}`;
     if (result === "failure" || result === "stopped") log.info(printable(line));
     else log.warn(line);
   }
@@ -320,7 +333,3 @@ class FleetRun implements PlacedWork<NodeWay> {
 /** A shorter time can't have changed the state that was asked for before it. */
 const askAgainMs = 500;
 const encoder = new TextEncoder();
-
-function wayNote(note: string | undefined): string | undefined {
-  return note === undefined ? undefined : text(4096)(parseObject(note)?.["way"]);
-}

@@ -119,13 +119,18 @@ class CommandWay implements NodeWay {
     const refused = part.noted === undefined ? await this.open() : undefined;
     if (refused !== undefined) return notBegun(unreachable(refused));
     const niceLevel = what instanceof Problem ? undefined : what.niceLevel;
+    // That the program was started says nothing of the job.
+    let hasBegun = part.noted !== undefined;
     const commandHosting = new remote.CommandHosting({
       hosting,
       words: this.#words,
       host: this.#name,
       niceLevel,
+      onBegun: () => {
+        hasBegun = true;
+      },
     });
-    const end = await runHere(part, what, { room, hosting: commandHosting });
+    const end = { ...(await runHere(part, what, { room, hosting: commandHosting })), hasStarted: hasBegun };
     if (isUnreachable(end)) this.#isWell = false;
     return end;
   }

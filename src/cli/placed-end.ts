@@ -5,14 +5,10 @@ import type { PlacedAttempt, PlacedResult } from "../daemon/daemon.ts";
 import type { Hosted, RunEnd } from "../execute/execute.ts";
 import { durationInWords } from "../model/duration.ts";
 import { HeadTail, type Kept } from "../model/head-tail.ts";
-import { exitStatusOf, type Outcome } from "../model/outcome.ts";
+import type { Outcome } from "../model/outcome.ts";
 import { Problem } from "../model/problem.ts";
 import type { Rules } from "../model/rules.ts";
 import type { NodeEnd, NodeResult } from "../model/run-event.ts";
-import { signalName } from "../model/signal-name.ts";
-
-/** Of nodes that could not be reached, so many are told with the reason in one sentence. */
-const reasonsTold = 3;
 
 /** A run's part on one node, with what only its watcher knows. */
 export interface PartEnd {
@@ -54,8 +50,12 @@ export function partEnd(
     case "stopped":
       return part("stopped", hosted.sentence);
     case "refused":
-      return part("failure", hosted.problem.message);
+      return part("failure", withHint(hosted.problem));
   }
+}
+
+function withHint({ message, hint }: Problem): string {
+  return hint === undefined ? message : `${message} (${hint})`;
 }
 
 function endedPart(node: string, end: RunEnd, hasStarted: boolean, timeoutMs: number | undefined): PartEnd {
@@ -124,18 +124,19 @@ export function wholeEnd(
     // Of what ended before the death of another rcrond, the book has what the record needs.
     return watched ?? attempts.filter((attempt) => attempt.result === result).map(endInBook)[0];
   };
-  const sentence = withReasons(verdict.sentence, attempts);
+  const { sentence } = verdict;
   switch (verdict.kind) {
     case "success": {
       const end = decisive("success");
       const outcome: Outcome = end?.outcome ?? { kind: "exited", exitCode: 0 };
-      const isAll = !verdict.sentence.includes("; "); // else somebody had no part in it, or was tried before
+      // Who had no part in it, or was tried before, is told.
+      const isPlain = verdict.leftOut.length === 0 && attempts.every(({ result }) => result === "success");
       return {
         ...common,
         outcome,
         isOk: true,
         cause: "exit",
-        sentence: isAll ? undefined : verdict.sentence,
+        sentence: isPlain ? undefined : sentence,
       };
     }
     case "failure": {
@@ -170,22 +171,6 @@ function endInBook({ exit, signal, result }: NodeEnd): Pick<RunEnd, "outcome" | 
 
 function notStarted(sentence: string): Outcome {
   return { kind: "not-started", exitCode: 125, problem: new Problem("unreachable", sentence) };
-}
-
-/** `could not be started on web1; ran on web2 (web1: connection refused)`. */
-function withReasons(sentence: string, attempts: readonly PlacedAttempt[]): string {
-  const told = attempts
-    .filter(({ result }) => result !== "success" && result !== "skipped")
-    .slice(0, reasonsTold)
-    .map((attempt) => `${attempt.node}: ${reasonOf(attempt)}`);
-  return told.length === 0 ? sentence : `${sentence} (${told.join("; ")})`;
-}
-
-/** `exit status 3`, or why. */
-export function reasonOf({ sentence, exit, signal, result }: NodeEnd): string {
-  if (sentence !== undefined) return sentence;
-  if (signal !== undefined) return `ended by ${signalName(signal)}`;
-  return exit === undefined ? result : `exit status ${exitStatusOf({ kind: "exited", exitCode: exit })}`;
 }
 
 /** Head and tail of what all parts have printed, each below its node's name; that of an only one as it is. */

@@ -3,6 +3,7 @@
  * an attempt has ended, a node has come up, there is room, a wait is over, somebody wants it stopped.
  */
 import type { Node } from "../model/node.ts";
+import { reasonOf } from "../model/node-result.ts";
 import type { Placement } from "../model/placement.ts";
 import type { Problem } from "../model/problem.ts";
 import type { Overlap } from "../model/rules.ts";
@@ -100,7 +101,7 @@ export class PlacedRuns<Link extends NodeLink> {
     // Else each tick of a job whose nodes are full would wait beside the one before.
     if (run.overlap.mode === "skip" && waiting.length > 0) {
       return {
-        verdict: { kind: "skipped", sentence: "an earlier run still waits for its nodes" },
+        verdict: plainVerdict("skipped", "an earlier run still waits for its nodes"),
         attempts: [],
       };
     }
@@ -114,7 +115,7 @@ export class PlacedRuns<Link extends NodeLink> {
 
   /** A node has come up or gone down, or has room again: whoever waits asks again. */
   wake(): void {
-    for (const driver of this.#going) driver.wake();
+    for (const driver of this.#going) if (driver.hasWaits) driver.wake();
   }
 
   /** Ends the earlier runs of a job on a node, for a run that takes their place; resolves when they are gone. */
@@ -141,6 +142,9 @@ class Driver<Link extends NodeLink> {
   readonly #going = new Map<string, Going>();
   /** With `all`, the nodes that there were when it began: one that is added later has no part in it. */
   #among: ReadonlySet<string> | undefined;
+  #strangers: ReadonlySet<string> | undefined;
+  /** As it was planned last, something of it waits for the fleet; true before that. */
+  #hasWaits = true;
   #isWaitOver = false;
   #givenUpFor: string | undefined;
   #wake: () => void = () => {};
@@ -155,6 +159,10 @@ class Driver<Link extends NodeLink> {
     this.#work = work;
     this.#options = options;
     this.#endOthers = endOthers;
+  }
+
+  get hasWaits(): boolean {
+    return this.#hasWaits;
   }
 
   /** Nothing of it has been begun. */
@@ -209,7 +217,9 @@ class Driver<Link extends NodeLink> {
             continue;
           }
         }
-        const verdict = this.#step(stop);
+        // Nothing but its own ends can change what is to be done next, and with `all` not before the last one.
+        const isRunning = this.#going.size > 0 && !this.#hasWaits && this.run.placement.policy === "all";
+        const verdict = isRunning ? undefined : this.#step(stop);
         if (verdict !== undefined) return { verdict, attempts: this.#attempts };
         await something;
       }
@@ -224,10 +234,10 @@ class Driver<Link extends NodeLink> {
   #step(stop: AbortSignal): PlacementVerdict | undefined {
     if (stop.aborted) {
       if (this.#going.size > 0) return undefined;
-      return { kind: "stopped", sentence: "it was stopped" };
+      return plainVerdict("stopped", "it was stopped");
     }
     if (this.#givenUpFor !== undefined) {
-      return { kind: "skipped", sentence: `the run ${this.#givenUpFor} has taken its place` };
+      return plainVerdict("skipped", `the run ${this.#givenUpFor} has taken its place`);
     }
     const { fleet, limits, random } = this.#options;
     const { jobName, runId, placement, overlap } = this.run;
@@ -240,17 +250,23 @@ class Driver<Link extends NodeLink> {
       former: fleet.formerNodesOf(jobName),
       among: this.#among,
       limits,
-      attempts: [...this.#attempts, ...[...this.#going.keys()].map((node) => ({ node, result: undefined }))],
+      strangers: this.#strangers,
+      attempts: [
+        ...this.#attempts.map((end) => ({ ...end, reason: reasonOf(end) })),
+        ...[...this.#going.keys()].map((node) => ({ node, result: undefined })),
+      ],
       isWaitOver: this.#isWaitOver,
       random,
     });
+    this.#strangers ??= new Set(leftOut.filter(({ why }) => why === "unknown").map(({ node }) => node));
+    this.#hasWaits = waits.length > 0;
     if (verdict !== undefined) return verdict;
     for (const start of starts) this.#start(start, false);
     const isStuck = this.#isWaitOver && starts.length === 0 && this.#going.size === 0 && waits.length > 0;
     if (!isStuck) return undefined;
     const waited = waits.flatMap((wait) => wait.nodes);
     const why = [`no room on ${waited.join(", ")} for too long`, ...leftOut.map(({ sentence }) => sentence)];
-    return { kind: "skipped", sentence: why.join("; ") };
+    return plainVerdict("skipped", why.join("; "));
   }
 
   #start({ node: name, ends }: PlacementStart, isResumed: boolean): void {
@@ -284,6 +300,10 @@ class Driver<Link extends NodeLink> {
       this.#wake = resolve;
     });
   }
+}
+
+function plainVerdict(kind: PlacementVerdict["kind"], sentence: string): PlacementVerdict {
+  return { kind, sentence, leftOut: [] };
 }
 
 /** An executor has failed as none may: what it has started may go on. */

@@ -43,6 +43,8 @@ export interface AttemptSoFar {
   readonly node: string;
   /** undefined: it goes on. */
   readonly result: NodeResult | undefined;
+  /** Why it is no success: a clause. */
+  readonly reason?: string | undefined;
 }
 
 /** What is asked. */
@@ -53,6 +55,8 @@ export interface PlacementQuestion {
   readonly nodes: readonly NodeState[];
   /** Nodes that are defined no more, where an earlier run of the job goes on. */
   readonly former?: readonly string[];
+  /** Names that nobody had when the run began; undefined: it begins now. What has gone since is no reason to call it a failure. */
+  readonly strangers?: ReadonlySet<string> | undefined;
   /** The names of those that may have a part; undefined: all of them. */
   readonly among?: ReadonlySet<string> | undefined;
   readonly limits: PlacementLimits;
@@ -85,6 +89,8 @@ export interface LeftOut {
   readonly why: "down" | "busy" | "unknown";
   /** A clause: `web1 is down: no answer since 03:10`. */
   readonly sentence: string;
+  /** The same below the node's name: `down: no answer since 03:10`. */
+  readonly reason: string;
 }
 
 /** How a run ended, over all its attempts. */
@@ -93,6 +99,8 @@ export interface PlacementVerdict {
   readonly kind: NodeResult;
   /** Each node with what became of it. */
   readonly sentence: string;
+  /** The nodes that had no part in it, of those that should have had. */
+  readonly leftOut: readonly LeftOut[];
 }
 
 /** What is to be done. Where there is a verdict, there is nothing else. */
@@ -116,12 +124,13 @@ export function planPlacement(question: PlacementQuestion): PlacementStep {
     return !tried.has(node.name) && question.among?.has(node.name) !== false;
   });
   const sorted = sortOut(untried, question);
-  const leftOut = [...found.strangers, ...sorted.leftOut];
+  const strangers = found.strangers.filter(({ node }) => question.strangers?.has(node) !== false);
+  const leftOut = [...strangers, ...sorted.leftOut];
   const open = isOver(question) ? { starts: [], waits: [] } : next(sorted, question);
   const isGoing = attempts.some(({ result }) => result === undefined);
   const isEnd = !isGoing && open.starts.length + open.waits.length === 0;
   if (!isEnd) return { ...open, leftOut, verdict: undefined };
-  return { starts: [], waits: [], leftOut, verdict: verdictOf(question, leftOut) };
+  return { starts: [], waits: [], leftOut, verdict: verdictOf(question, leftOut, found.nodes) };
 }
 
 /** The nodes that a placement names, in its order, each once. */
@@ -137,7 +146,8 @@ function candidatesOf(
   const add = (name: string, meant: readonly NodeState[], kind: string) => {
     for (const state of meant) found.add(state);
     if (meant.length > 0) return;
-    strangers.push({ node: name, why: "unknown", sentence: `there is no ${kind} named ${name}` });
+    const reason = `there is no ${kind} named ${name}`;
+    strangers.push({ node: name, why: "unknown", sentence: reason, reason });
   };
   const named = (name: string) => [byName.get(name)].filter((state) => state !== undefined);
   for (const host of hosts) add(host, named(host), "node");
@@ -163,7 +173,12 @@ function heldByFleet({
     const waits = [{ nodes: running, for: "earlier-run" }] as const;
     return { starts: [], waits, leftOut: [], verdict: undefined };
   }
-  return { starts: [], waits: [], leftOut, verdict: { kind: "skipped", sentence: sentenceOf([], leftOut) } };
+  return {
+    starts: [],
+    waits: [],
+    leftOut,
+    verdict: { kind: "skipped", sentence: sentenceOf([], leftOut), leftOut },
+  };
 }
 
 /** The untried nodes by what can be done with them now. */
@@ -287,24 +302,29 @@ const mostNamed = 10;
 /** All is done: what does it come to? */
 function verdictOf(
   { placement, attempts }: PlacementQuestion,
-  leftOut: readonly LeftOut[],
+  all: readonly LeftOut[],
+  candidates: readonly NodeState[],
 ): PlacementVerdict {
-  // Of one node that ran it, nobody asks which others could not have.
+  // Of one node that ran it, nobody asks which others could not have; in order, those before it should have.
   const isDone = placement.policy !== "all" && attempts.some(({ result }) => result === "success");
-  const sentence = sentenceOf(attempts, isDone ? [] : leftOut);
+  const place = (name: string | undefined) => candidates.findIndex(({ node }) => node.name === name);
+  const last = place(attempts.at(-1)?.node);
+  const isBefore = ({ node }: LeftOut) => placement.policy === "ordered" && place(node) < last;
+  const leftOut = isDone ? all.filter(isBefore) : all;
+  const verdict = (kind: NodeResult) => ({ kind, sentence: sentenceOf(attempts, leftOut), leftOut });
   const has = (result: NodeResult) => attempts.some((attempt) => attempt.result === result);
-  if (has("stopped")) return { kind: "stopped", sentence };
+  if (has("stopped")) return verdict("stopped");
   const isBusy = leftOut.some(({ why }) => why === "busy") || has("skipped");
   if (placement.policy !== "all") {
     const kind = (["success", "unknown", "failure"] as const).find(has);
-    return { kind: kind ?? (isBusy ? "skipped" : "unreachable"), sentence };
+    return verdict(kind ?? (isBusy ? "skipped" : "unreachable"));
   }
-  if (has("failure")) return { kind: "failure", sentence };
+  if (has("failure")) return verdict("failure");
   const isMissing = leftOut.some(({ why }) => why !== "busy") || has("unreachable");
   // Where some were reached and others not, it did not run on all.
-  if (isMissing) return { kind: has("success") || has("unknown") ? "failure" : "unreachable", sentence };
+  if (isMissing) return verdict(has("success") || has("unknown") ? "failure" : "unreachable");
   const kind = (["unknown", "success"] as const).find(has);
-  return { kind: kind ?? (isBusy ? "skipped" : "unreachable"), sentence };
+  return verdict(kind ?? (isBusy ? "skipped" : "unreachable"));
 }
 
 const clauses = {
@@ -316,16 +336,24 @@ const clauses = {
   stopped: "was stopped on",
 } as const satisfies Record<NodeResult, string>;
 
-/** `failed on web1, web2; ran on web3; web4 is down`. */
+/** `failed on web1, web2: exit status 3; ran on web3; web4 is down`. */
 function sentenceOf(attempts: readonly AttemptSoFar[], leftOut: readonly LeftOut[]): string {
-  const byResult = new Map<NodeResult, string[]>();
-  for (const { node, result } of attempts) {
+  const alike = new Map<
+    string,
+    { readonly nodes: string[]; readonly reason: string; readonly clause: string }
+  >();
+  for (const { node, result, reason } of attempts) {
     if (result === undefined) continue;
-    const nodes = byResult.get(result);
-    if (nodes === undefined) byResult.set(result, [node]);
-    else nodes.push(node);
+    const because = result === "success" || reason === undefined ? "" : `: ${reason}`;
+    const group = alike.get(result + because);
+    if (group === undefined)
+      alike.set(result + because, { nodes: [node], reason: because, clause: clauses[result] });
+    else group.nodes.push(node);
   }
-  const parts = [...byResult].map(([result, nodes]) => `${clauses[result]} ${shortened(nodes).join(", ")}`);
+  const told = [...alike.values()].map(({ nodes, reason, clause }) => {
+    return `${clause} ${shortened(nodes).join(", ")}${reason}`;
+  });
+  const parts = [...shortened(told)];
   parts.push(...shortened(leftOut.map(({ sentence }) => sentence)));
   return parts.length === 0 ? "there is no node for it" : parts.join("; ");
 }
@@ -336,10 +364,11 @@ function shortened(items: readonly string[]): readonly string[] {
 }
 
 function down({ node: { name }, downWhy }: NodeState): LeftOut {
-  const sentence = `${name} is down${downWhy === undefined ? "" : `: ${downWhy}`}`;
-  return { node: name, why: "down", sentence };
+  const reason = `down${downWhy === undefined ? "" : `: ${downWhy}`}`;
+  return { node: name, why: "down", sentence: `${name} is ${reason}`, reason };
 }
 
 function busy(name: string): LeftOut {
-  return { node: name, why: "busy", sentence: `${name} is still at an earlier run` };
+  const reason = "still at an earlier run";
+  return { node: name, why: "busy", sentence: `${name} is ${reason}`, reason };
 }

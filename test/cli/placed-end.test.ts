@@ -24,11 +24,15 @@ const noRoute = new Problem("unreachable", "no route to host");
 const part = (node: string, hosted: Hosted, lost?: Problem): PartEnd =>
   partEnd(node, { hosted, conditionLost: lost, hasStarted: false }, 20, { timeoutMs: 60_000 });
 const whole = (kind: NodeResult, sentence: string, parts: readonly PartEnd[], stopSentence?: string) =>
-  wholeEnd({ verdict: { kind, sentence }, attempts: parts.map(({ attempt }) => attempt) }, parts, {
-    stopSentence,
-    output: undefined,
-    ms: 2000,
-  });
+  wholeEnd(
+    { verdict: { kind, sentence, leftOut: [] }, attempts: parts.map(({ attempt }) => attempt) },
+    parts,
+    {
+      stopSentence,
+      output: undefined,
+      ms: 2000,
+    },
+  );
 
 describe("partEnd()", () => {
   test.each<[string, Hosted, object]>([
@@ -123,7 +127,7 @@ describe("wholeEnd()", () => {
         isOk: false,
         cause: "exit",
         outcome: { kind: "exited", exitCode: 3 },
-        sentence: "ran on a; failed on b (b: exit status 3)",
+        sentence: "ran on a; failed on b",
       },
     );
   });
@@ -139,7 +143,7 @@ describe("wholeEnd()", () => {
 
   test("a failure that another rcrond has seen counts with the status that it has noted", () => {
     const attempts = [{ node: "a", result: "failure", exit: 4, ms: 1, problem: undefined }] as const;
-    const verdict = { kind: "failure", sentence: "failed on a" } as const;
+    const verdict = { kind: "failure", sentence: "failed on a", leftOut: [] } as const;
     expect(
       wholeEnd({ verdict, attempts }, [], { stopSentence: undefined, output: undefined, ms: 1 }),
     ).toMatchObject({ cause: "exit", outcome: { kind: "exited", exitCode: 4 } });

@@ -57,7 +57,7 @@ async function newScene(
         return new Promise<PlacedAttempt>((resolve) => {
           const end = (result: PlacedAttempt["result"]) => {
             const problem = result === "unreachable" ? new Problem("unreachable", "no answer") : undefined;
-            resolve({ node: name, result, exit: 0, ms: 1, sentence: result, problem });
+            resolve({ node: name, result, ms: 1, problem });
           };
           stopped.addEventListener("abort", () => end("stopped"));
           attempts.push({ run: runId, node: name, end });
@@ -252,13 +252,15 @@ describe("a placed run", () => {
     await settle();
     attempt("r1", "c").end("success");
     expect(await run.ended).toBe("success");
-    expect(told.at(-1)).toBe("r1 success: failed on a, b; ran on c (3)");
+    expect(told.at(-1)).toBe("r1 success: failed on a: exit status 1; failed on b; ran on c (3)");
   });
 
   test("of what was begun on a node that is defined no more, nobody can tell, and no other node has it", async () => {
     const { told, begin } = await newScene();
     expect(await begin("r1", "on any", { ended: [], going: ["old"] }).ended).toBe("unknown");
-    expect(told).toEqual(["r1 unknown: may have run on old (1)"]);
+    expect(told).toEqual([
+      "r1 unknown: may have run on old: the node is no longer defined, and the run was begun there by an earlier rcrond (1)",
+    ]);
   });
 
   test("when the daemon ends, what goes on without it is left to the next one, and nothing more is begun", async () => {
