@@ -47,7 +47,8 @@ the run is over, prints what it prints, and ends with its exit status.
     usage: "RUN",
     summary: "end a run that goes on, with all that it has started",
     about: `RUN is the run's id, or its first characters where no other one begins so; or the
-name of a job of which one run goes on. Sends TERM, and KILL after the job's grace.
+name of a job of which one run goes on. Sends TERM, and KILL after stop_grace of
+rcron.conf, here and on nodes.
 `,
     options: { conf, socket, json },
     run: async (given) => (await import("./stop.ts")).stopRun(given),
@@ -105,7 +106,8 @@ with your own keys. Exit status 0 if all are up, 1 if one is not.
   reload: {
     usage: "",
     summary: "let rcrond read its files and the configuration again",
-    about: `Tells what has changed. Exit status 1 if a file can't be used as it stands.
+    about: `Tells how many jobs and nodes have changed. Exit status 1 if a file can't be used as
+it stands.
 `,
     options: { conf, socket, json },
     run: async (given) => (await import("./reload.ts")).reload(given),

@@ -15,12 +15,14 @@ import type {
   PlacedRuns,
   PlacedSignals,
   PlacedWork,
+  PlacementCourse,
   RunResult,
   RunWatch,
 } from "../daemon/daemon.ts";
-import { count, instant, object, oneOf, parseObject, text, whole } from "../model/json-reader.ts";
+import { count, instant, list, object, oneOf, parseObject, text, whole } from "../model/json-reader.ts";
 import type { Node } from "../model/node.ts";
 import { reasonOf } from "../model/node-result.ts";
+import { type Placement, type Policy, policyWords } from "../model/placement.ts";
 import { printable } from "../model/printable.ts";
 import { redactor } from "../model/redact.ts";
 import type { NodeEnd } from "../model/run-event.ts";
@@ -51,6 +53,9 @@ export class FleetRuns implements Executor {
     return this.#drive(new FleetRun(this.#teller.know(due), watch, this.#settings, this.#teller), {
       ended: [],
       going: [],
+      policy: undefined,
+      sinceMs: undefined,
+      stopped: undefined,
     });
   }
 
@@ -65,22 +70,13 @@ export class FleetRuns implements Executor {
     return this.#drive(run, before);
   }
 
-  async #drive(run: FleetRun, before: DoneBefore): Promise<RunResult> {
+  async #drive(run: FleetRun, before: Before): Promise<RunResult> {
     const { due, rules } = run.known;
-    // Of a job whose file is gone, what was begun is brought to its end, and nothing else is.
-    const placement = due.job?.placement ?? {
-      policy: "all",
-      hosts: [...before.ended.map(({ node }) => node), ...before.going],
-      names: [],
-      roles: [],
-      earlierRuns: "node",
-    };
+    const placement = placementOf(due, before);
     const what = { runId: due.runId, jobName: due.jobName, placement, overlap: rules.overlap };
     try {
       const result = await this.#settings.placed.run(what, run, run.signals, before);
-      if (result !== "left") return await run.finish(result);
-      run.leave();
-      return leftToTheNext;
+      return result === "left" ? leftToTheNext : await run.finish(result);
     } catch (error) {
       return this.#teller.lost(run.known, run.startedAtMs ?? Date.now(), error);
     }
@@ -108,8 +104,35 @@ const readEnded = object(
 
 /** What another daemon has done, and knew. */
 interface Before extends DoneBefore {
+  readonly policy: Policy | undefined;
   readonly sinceMs: number | undefined;
   readonly stopped: string | undefined;
+}
+
+/** In the book, the run as a whole stands where no node can. */
+const wholeRun = "";
+const readCourse = object({
+  among: list(text(100)),
+  leftOut: list(
+    object({
+      node: text(100),
+      why: oneOf(["down", "busy", "unknown"]),
+      sentence: text(64 * 1024),
+      reason: text(64 * 1024),
+    }),
+  ),
+});
+const readPolicy = oneOf(policyWords);
+
+/**
+ * Where a run goes on that another daemon has begun: as its job says now, unless that has another policy by now, or is gone;
+ * then what was begun is brought to its end, and nothing else is begun.
+ */
+function placementOf({ job }: DueRun, { ended, going, policy }: Before): Placement {
+  const said = job?.placement;
+  if (said !== undefined && (policy === undefined || policy === said.policy)) return said;
+  const hosts = [...ended.map(({ node }) => node), ...going];
+  return { policy: policy ?? "all", hosts, names: [], roles: [], earlierRuns: "node" };
 }
 
 function doneBefore(notes: LeftRun["nodes"]): Before {
@@ -117,16 +140,27 @@ function doneBefore(notes: LeftRun["nodes"]): Before {
   const ended: NodeEnd[] = [];
   const going: string[] = [];
   let sinceMs: number | undefined;
+  const whole = parseObject(notes.get(wholeRun) ?? "");
+  const course = readCourse(whole?.["course"]);
   for (const [node, note] of notes) {
+    if (node === wholeRun) continue;
     const read = parseObject(note);
     const end = readEnded(read?.["ended"]);
-    if (end === undefined) going.push(node);
-    else ended.push(end);
+    if (end !== undefined) ended.push(end);
+    else if (read?.["ended"] === undefined && read !== undefined) going.push(node);
+    else ended.push({ node, result: "unknown", ms: 0, sentence: "what the book had of it can't be read" });
     const since = instant(read?.["since"]);
     if (since !== undefined) sinceMs = Math.min(since, sinceMs ?? since);
     stopped ??= text(1024)(read?.["stopped"]);
   }
-  return { ended, going, sinceMs, stopped };
+  return {
+    ended,
+    going,
+    sinceMs,
+    stopped,
+    policy: readPolicy(whole?.["policy"]),
+    course: course && { among: new Set(course.among), leftOut: course.leftOut },
+  };
 }
 
 /** One run over nodes. */
@@ -148,6 +182,7 @@ class FleetRun implements PlacedWork<NodeWay> {
   #isInBook: boolean;
   #spoke: string | undefined;
   #startPing: { cancel(): void } | undefined;
+  #course: PlacementCourse | undefined;
   /** The machine was found to be passive before a part was started. */
   #passive: Verdict | undefined;
 
@@ -167,6 +202,10 @@ class FleetRun implements PlacedWork<NodeWay> {
     this.#stoppedBefore = before?.stopped;
     this.#isInBook = before !== undefined;
     this.#startedAtMs = before?.sinceMs;
+    // Its node may be away: then the wish must outlive this process.
+    watch.stop.addEventListener("abort", () => {
+      for (const [node, note] of [...this.#notes]) this.#note(node, note);
+    });
   }
 
   get signals(): PlacedSignals {
@@ -262,12 +301,8 @@ class FleetRun implements PlacedWork<NodeWay> {
     return this.#teller.ended(known, end, { startedAtMs, nodes });
   }
 
-  /** The daemon ends, and the run goes on: what somebody has asked for in vain, the next one does. */
-  leave(): void {
-    const { stop } = this.watch;
-    if (!stop.aborted) return;
-    const stopped = this.#stopSentence() ?? "it was stopped";
-    for (const [node, note] of this.#notes) this.#note(node, { ...note, stopped });
+  onCourse(course: PlacementCourse): void {
+    this.#course = course;
   }
 
   #stopSentence(): string | undefined {
@@ -293,12 +328,20 @@ class FleetRun implements PlacedWork<NodeWay> {
 
   /** Before anything of a part is begun, the book knows of it. */
   #note(node: string, note: PartNote): void {
-    if (!this.#isInBook) this.watch.onStarting();
+    const policy = this.known.due.job?.placement?.policy;
+    const isFirst = !this.#isInBook;
     this.#isInBook = true;
+    if (isFirst) {
+      const course = this.#course && { ...this.#course, among: [...this.#course.among] };
+      this.watch.onNode(wholeRun, JSON.stringify({ policy, course }));
+    }
     if ("ended" in note) this.#notes.delete(node);
     else this.#notes.set(node, note);
     const since = this.#startedAtMs;
-    this.watch.onNode(node, JSON.stringify({ ...note, ...(since !== undefined && { since }) }));
+    const stopped = this.#stopSentence();
+    const more = { ...(since !== undefined && { since }), ...(stopped !== undefined && { stopped }) };
+    this.watch.onNode(node, JSON.stringify({ ...note, ...more }));
+    if (isFirst) this.watch.onStarting();
   }
 
   #partWatch(node: string, stop: AbortSignal): RunWatch {

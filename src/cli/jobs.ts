@@ -121,8 +121,8 @@ function table(jobs: readonly KnownJob[], unseen: string, isTold: boolean): stri
   ]);
   const more = [
     ...(hasClusters ? [{ heading: "CLUSTER" }] : []),
-    ...(isTold ? [{ heading: "NEXT" }, { heading: "SCHEDULE" }] : []),
-    ...(hasNodes ? [{ heading: "ON" }] : []),
+    ...(isTold ? [{ heading: "NEXT" }, { heading: "SCHEDULE", gives: "first" } as const] : []),
+    ...(hasNodes ? [{ heading: "ON", gives: "first" } as const] : []),
   ];
   return formatTable([...columns, ...more], rows, screen());
 }

@@ -20,7 +20,7 @@ import type { Outcome } from "../model/outcome.ts";
 import { Problem } from "../model/problem.ts";
 import type { Rules } from "../model/rules.ts";
 import type { Verdict } from "../model/state.ts";
-import { type HerePlace, jobHere, jobThere, type NodePart } from "./due-job.ts";
+import { type HerePlace, jobHere, jobOf, jobThere, type NodePart } from "./due-job.ts";
 import type { PartHosted } from "./placed-end.ts";
 import type { KnownRun } from "./run-teller.ts";
 
@@ -166,20 +166,39 @@ class SshWay implements NodeWay {
 
   async run(part: PartRun): Promise<PartHosted> {
     const { room, remote } = this.#settings;
-    const what = jobThere(part.known, partOf(part), this.#login, this.#settings.environment);
-    if (what instanceof Problem) return notBegun({ kind: "refused", problem: what });
+    const { due, rules, conf } = part.known;
     const noted = part.noted === undefined ? undefined : readSshNote(part.noted, remote);
     const resumed = noted?.mark;
+    const isGoing = resumed !== undefined && resumed.isCondition !== true;
+    if (due.job === undefined && !isGoing) return notBegun({ kind: "refused", problem: fileGone() });
+    let what = jobThere(part.known, partOf(part), this.#login, this.#settings.environment);
+    if (what instanceof Problem) {
+      if (!isGoing) return notBegun({ kind: "refused", problem: what });
+      // What has begun goes on, whatever its file says by now.
+      const plain = { ...rules, user: undefined, workingFolder: undefined };
+      const { runId } = resumed;
+      const job = jobOf(due, [], 0);
+      what = {
+        job,
+        rules: plain,
+        runId,
+        user: undefined,
+        cluster: conf.clusterName,
+        delayMs: 0,
+        niceLevel: undefined,
+      };
+    }
     if (resumed === undefined) {
       const refused = await this.#connection.open();
       if (refused !== undefined) return notBegun(unreachable(refused));
       const verdict = part.whyNot();
       if (verdict !== undefined) return notBegun({ kind: "passive", verdict });
     }
-    const hosting = new remote.RemoteHosting(what.runId, {
+    const hosting = new remote.RemoteHosting(resumed?.runId ?? what.runId, {
       connection: this.#connection,
       niceLevel: what.niceLevel,
       resumed,
+      isResumeOnly: due.job === undefined,
       startsBefore: noted?.starts,
       onMark: (mark) => part.note(JSON.stringify({ mark })),
     });
@@ -189,6 +208,7 @@ class SshWay implements NodeWay {
       {
         ...part.ports,
         hosting: watched,
+        isResumed: isGoing,
         onRetry: (attempt, delayMs, outcome) => {
           // Should this process be killed now, the next one starts it again.
           part.note(JSON.stringify({ starts: hosting.starts }));
@@ -359,5 +379,10 @@ function unreachable(problem: Problem): Hosted {
 }
 
 function partOf({ node, runId }: PartRun): NodePart {
-  return { node, attemptId: Bun.hash(`${runId}\0${node}`).toString(16).padStart(16, "0") };
+  const digest = new Bun.CryptoHasher("sha256").update(`${runId}\0${node}`).digest("hex");
+  return { node, attemptId: digest.slice(0, 16) };
+}
+
+function fileGone(): Problem {
+  return new Problem("not-found", "the job's file is gone, and nothing of it was going on here");
 }

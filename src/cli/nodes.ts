@@ -31,7 +31,10 @@ export async function listNodes({ options, words }: Given): Promise<number | Pro
     await print(`${JSON.stringify(nodes.map(nodeInJson), undefined, 2)}\n`);
   } else if (nodes.length === 0) {
     say("rcronctl", "rcrond has no nodes: all jobs run on this machine");
-    say("rcronctl", "hint: write a section [node NAME] into rcron.conf, and then: rcronctl reload");
+    say(
+      "rcronctl",
+      "hint: write a section [node NAME] into rcron.conf, or a file below --nodesDirectory, and then: rcronctl reload",
+    );
   } else {
     await print(table(nodes, Date.now()));
   }

@@ -108,6 +108,13 @@ export function runInJson(run: RunRecord): Record<string, unknown> {
   };
 }
 
+/** What to do about a run that was started nowhere; undefined where nothing is known to be done. */
+export function nodesHint({ cause, nodes }: RunRecord): string | undefined {
+  const isNoneReached =
+    cause === "not-started" && nodes?.some(({ result }) => result === "unreachable") === true;
+  return isNoneReached ? "rcronctl nodes tells what to do" : undefined;
+}
+
 /** ISO 8601 in UTC; null where there is none. */
 export function instant(ms: number | undefined): string | null {
   return ms === undefined ? null : new Date(ms).toISOString();

@@ -53,16 +53,22 @@ export async function showNext(
   if (jobs instanceof Problem) return jobs;
   const [first] = jobs;
   if (name !== undefined && first !== undefined) {
-    const told = { job: name, schedule: first.schedule, next: first.nextMs.map(instant) };
+    const told = {
+      job: name,
+      schedule: first.schedule,
+      next: first.nextMs.map(instant),
+      on: first.on ?? null,
+    };
     await print(isJson ? `${JSON.stringify(told, undefined, 2)}\n` : comingTicks(first, Date.now()));
     return isEverDue(first) ? 0 : failed;
   }
   const rows = jobs.toSorted(byNext);
-  const told = rows.map(({ job, schedule, nextMs, where }) => ({
+  const told = rows.map(({ job, schedule, nextMs, where, on }) => ({
     job,
     schedule,
     next: instant(nextMs[0]),
     where,
+    on: on ?? null,
   }));
   await print(isJson ? `${JSON.stringify(told, undefined, 2)}\n` : nextTable(rows));
   return rows.length > 0 ? 0 : failed;

@@ -1,6 +1,7 @@
 /**
  * `rcronctl reload`: the daemon reads everything again.
  */
+import type { ChangeCounts } from "../model/control-message.ts";
 import { quoted } from "../model/printable.ts";
 import { Problem } from "../model/problem.ts";
 import { askFor } from "./ask-daemon.ts";
@@ -22,16 +23,17 @@ export async function reload({ options, words }: Given): Promise<number | Proble
   }
   const answer = await askFor(options, { ask: "reload" }, { timeoutMs: longMs });
   if (answer instanceof Problem) return answer;
-  const { added, changed, removed, broken } = answer;
-  const lines = [`${count(added)} added, ${changed} changed, ${removed} removed`, ...broken];
+  const { added, changed, removed, nodes, broken } = answer;
+  const counts = [inWords(answer, "job"), ...(nodes === undefined ? [] : [inWords(nodes, "node")])];
+  const told = { added, changed, removed, nodes: nodes ?? null, broken };
   await print(
     options["json"]
-      ? `${JSON.stringify({ added, changed, removed, broken }, undefined, 2)}\n`
-      : lines.map(harmlessLine).join(""),
+      ? `${JSON.stringify(told, undefined, 2)}\n`
+      : [counts.join("; "), ...broken].map(harmlessLine).join(""),
   );
   return broken.length > 0 ? failed : 0;
 }
 
-function count(jobs: number): string {
-  return `${jobs} ${jobs === 1 ? "job" : "jobs"}`;
+function inWords({ added, changed, removed }: ChangeCounts, what: string): string {
+  return `${added} ${what}${added === 1 ? "" : "s"} added, ${changed} changed, ${removed} removed`;
 }

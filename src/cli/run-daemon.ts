@@ -9,6 +9,7 @@ import { loadHosting } from "../execute/execute.ts";
 import { type DaemonConf, type LoadedConf, readDaemonConf } from "../gate/gate.ts";
 import { historyFolder } from "../history/history.ts";
 import { type BrokenFile, type JobChange, type JobSet, type JobWatch, watchJobs } from "../jobs/jobs.ts";
+import type { ChangeCounts } from "../model/control-message.ts";
 import { printable } from "../model/printable.ts";
 import { Problem } from "../model/problem.ts";
 import { readBootId } from "../system/boot.ts";
@@ -264,9 +265,9 @@ class Scheduler {
   }
 
   #takeUp(change: JobChange): void {
-    const { added, changed, removed, hasNewNodes, set } = change;
+    const { added, changed, removed, nodes, set } = change;
     this.#daemon?.setJobs(set);
-    if (hasNewNodes) this.#takeUpNodes(set);
+    if (nodes !== undefined) this.#takeUpNodes(set);
     this.#tidyUp();
     const parts = [
       ["added", added],
@@ -339,14 +340,9 @@ class Scheduler {
         const change = await this.#reload();
         if (change instanceof Problem) return change;
         const broken = brokenInWords(change?.broken ?? this.#watch?.set.broken ?? [], clean);
-        const count = (jobs: readonly unknown[] | undefined) => jobs?.length ?? 0;
-        return {
-          kind: "reload" as const,
-          added: count(change?.added),
-          changed: count(change?.changed),
-          removed: count(change?.removed),
-          broken,
-        };
+        const nodes = countsOf(change?.nodes);
+        const isFleet = (this.#watch?.set.nodes.size ?? 0) + nodes.removed > 0;
+        return { kind: "reload" as const, ...countsOf(change), ...(isFleet && { nodes }), broken };
       },
     };
     return listenForWords(daemonConf, context, this.#log, (error) => this.#onFault(error));
@@ -363,6 +359,13 @@ class Scheduler {
     const trouble = broken.length === 0 ? "" : `, ${broken.length} broken`;
     return `${jobs.size} ${jobs.size === 1 ? "job" : "jobs"} in ${fileCount} ${fileCount === 1 ? "file" : "files"}${trouble}`;
   }
+}
+
+type Differences = Readonly<Record<"added" | "changed" | "removed", readonly unknown[]>>;
+
+function countsOf(found: Differences | undefined): ChangeCounts {
+  const { added, changed, removed } = found ?? { added: [], changed: [], removed: [] };
+  return { added: added.length, changed: changed.length, removed: removed.length };
 }
 
 function names(jobs: readonly { readonly name: string }[]): string {

@@ -91,6 +91,7 @@ export class RunTeller implements Recorder {
       ...eventContext(known),
       ...watcher(),
       ...(rules.user !== undefined && { user: rules.user }),
+      ...(due.job?.placement !== undefined && { onNodes: true }),
     });
     this.#settings.log.info(startLine(context));
   }

@@ -95,7 +95,7 @@ async function follow(
   process.on("SIGTERM", onTerminate);
   try {
     let afterSeq = history.ask.lastSeq();
-    const watched = new Map(found.filter(isRunning).map((run) => [run.id, run.state]));
+    const watched = new Map(found.filter(hasNoEnd).map((run) => [run.id, run.state]));
     let goesOn = await show(found, true);
     while (goesOn) {
       const stopped = await Promise.race([Bun.sleep(pollMs), stop.promise]);
@@ -103,11 +103,11 @@ async function follow(
       history.refresh();
       const ended = [...watched.keys()]
         .flatMap((id) => history.ask.find(id).slice(0, 1))
-        .filter((run) => !isRunning(run));
+        .filter((run) => !hasNoEnd(run));
       const fresh = history.ask.runs({ ...filter, afterSeq, limit: largestLimit });
       afterSeq = history.ask.lastSeq();
       for (const { id } of ended) watched.delete(id);
-      for (const run of fresh.filter(isRunning)) watched.set(run.id, run.state);
+      for (const run of fresh.filter(hasNoEnd)) watched.set(run.id, run.state);
       const news = [...ended, ...fresh];
       if (news.length > 0) goesOn = await show(news, false);
     }
@@ -118,8 +118,9 @@ async function follow(
   }
 }
 
-function isRunning({ state }: RunRecord): boolean {
-  return state === "running";
+/** What goes on on nodes while no rcrond is there has its end still to come. */
+function hasNoEnd({ state, onNodes }: RunRecord): boolean {
+  return state === "running" || (state === "interrupted" && onNodes === true);
 }
 
 const columns: readonly Column[] = [

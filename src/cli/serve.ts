@@ -3,6 +3,7 @@
  *
  * Exit statuses: 0; 1 where a check found a problem, or the answer is no; 2 wrong use.
  */
+import { readDaemonConf } from "../gate/gate.ts";
 import { defaultMailTo, defaultTree, distcrondFolders } from "../jobs/jobs.ts";
 import { nearestWord } from "../model/nearest-word.ts";
 import { quoted } from "../model/printable.ts";
@@ -53,6 +54,8 @@ at once, so that cron may start it every minute. rcronctl asks and steers it.
                        how often a node that is down is asked again
                        (default: health_check_interval of rcron.conf, 10s)
   --allowNoOwner       distcrond's jobs need no owner
+                       (--storage, --esHost, --esPort and --logDirectory are
+                       taken for its sake, without effect)
   --json               print JSON
   --help               show this text
   --version            show the version
@@ -125,6 +128,8 @@ export async function serve(words: readonly string[]): Promise<number> {
     const status = await (await import("./run-daemon.ts")).runDaemon(places, source);
     return status instanceof Problem ? fail("rcrond", status) : status;
   }
+  const daemonConf = isCheck ? await readDaemonConf(source.loaded) : undefined;
+  if (daemonConf instanceof Problem) return fail("rcrond", daemonConf);
   const isJson = asked.flags.has("--json");
   const { checkFiles, showNext } = await import("./rcrond-words.ts");
   const status = isCheck ? await checkFiles(source, isJson) : await showNext(source, word, isJson);

@@ -9,7 +9,7 @@ import { signalName } from "../model/signal-name.ts";
 import type { Given } from "./control-word.ts";
 import { harmless } from "./harmless-output.ts";
 import { localTime } from "./moment.ts";
-import { runInJson, withRecord } from "./open-record.ts";
+import { nodesHint, runInJson, withRecord } from "./open-record.ts";
 import { shortDuration } from "./runs.ts";
 import { print } from "./standard-output.ts";
 import { screen } from "./table.ts";
@@ -58,7 +58,7 @@ function rowsOf(run: RunRecord, end: string): string {
     ["job", run.job],
     ["command", run.command],
     ["state", end],
-    ["because", sentence],
+    ["because", sentence !== undefined && end.includes(sentence) ? undefined : sentence],
     ["due", localTime(tickMs)],
     [run.state === "skipped" ? "skipped" : "started", localTime(atMs)],
     ["ended", ms === undefined ? undefined : localTime(atMs + ms)],
@@ -74,6 +74,7 @@ function rowsOf(run: RunRecord, end: string): string {
     ["since", sinceMs === undefined ? undefined : localTime(sinceMs)],
     ["left", leftText(run)],
     ...(run.nodes ?? []).map((end, at): [string, string] => [at === 0 ? "nodes" : "", nodeText(end)]),
+    ["hint", nodesHint(run)],
   ];
   const shown = rows.filter((row): row is [string, string] => row[1] !== undefined && row[1] !== "");
   const width = Math.max(...shown.map(([label]) => label.length)) + 2;

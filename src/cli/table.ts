@@ -14,8 +14,8 @@ export interface Screen {
 export interface Column {
   readonly heading: string;
   readonly align?: "right";
-  /** True for the one that is cut where the table is too wide. */
-  readonly gives?: boolean;
+  /** Set for what is cut where the table is too wide: those that say `first` before the others, and the last of them first. */
+  readonly gives?: "first" | true;
 }
 
 /** A cell: its text, and its colour. */
@@ -60,11 +60,13 @@ export function formatTable(
   const headings = columns.map(({ heading }) => heading);
   const texts = [...(isHeaded ? [headings] : []), ...rows.map((row) => row.map(textOf))];
   const widths = columns.map((_, at) => Math.max(...texts.map((row) => Bun.stringWidth(row[at] ?? "")), 0));
-  const giving = columns.findIndex(({ gives }) => gives === true);
-  const surplus = widths.reduce((sum, each) => sum + each + gap.length, -gap.length) - (width ?? Infinity);
-  const given = widths[giving];
-  if (given !== undefined && surplus > 0)
-    widths[giving] = Math.max(Math.min(given, leastWidth), given - surplus);
+  let surplus = widths.reduce((sum, each) => sum + each + gap.length, -gap.length) - (width ?? Infinity);
+  for (const column of givingColumns(columns)) {
+    const given = widths[column] ?? 0;
+    const kept = surplus > 0 ? Math.max(Math.min(given, leastWidth), given - surplus) : given;
+    widths[column] = kept;
+    surplus -= given - kept;
+  }
   return texts
     .map((row, index) => {
       const cells = columns.map(({ align }, at) => {
@@ -78,6 +80,15 @@ export function formatTable(
       return `${cells.join(gap).trimEnd()}\n`;
     })
     .join("");
+}
+
+/** The places of the columns that are cut, in this order. */
+function givingColumns(columns: readonly Column[]): readonly number[] {
+  const places = columns.map((_, at) => at).reverse();
+  return [
+    ...places.filter((at) => columns[at]?.gives === "first"),
+    ...places.filter((at) => columns[at]?.gives === true),
+  ];
 }
 
 function textOf(cell: Cell): string {

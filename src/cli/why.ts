@@ -11,7 +11,7 @@ import { never } from "./coming-ticks.ts";
 import type { Given } from "./control-word.ts";
 import { harmlessLine } from "./harmless-output.ts";
 import { momentRule, parseMoment, shortTime } from "./moment.ts";
-import { instant, runInJson, withRecord } from "./open-record.ts";
+import { instant, nodesHint, runInJson, withRecord } from "./open-record.ts";
 import { print } from "./standard-output.ts";
 import { failed } from "./terminal.ts";
 
@@ -103,7 +103,12 @@ async function tell(told: Told, { json }: Given["options"]): Promise<void> {
     await print(`${JSON.stringify(object, undefined, 2)}\n`);
     return;
   }
-  const lines = [...sentences, ...(next === undefined ? [] : [nextInWords(next, nowMs)])];
+  const hint = found.map(nodesHint).find((each) => each !== undefined);
+  const lines = [
+    ...sentences,
+    ...(hint === undefined ? [] : [`hint: ${hint}`]),
+    ...(next === undefined ? [] : [nextInWords(next, nowMs)]),
+  ];
   await print(lines.map(harmlessLine).join(""));
 }
 

@@ -89,12 +89,12 @@ export class Fleet<Link extends NodeLink = NodeLink> {
     }
     for (const node of nodes) {
       const before = this.#entries.get(node.name);
-      if (before === undefined) this.#entries.set(node.name, this.#enter(node, this.#formerRuns(node.name)));
-      else if (Bun.deepEquals(before.node.connection, node.connection)) before.node = node;
-      else {
-        closing.push(this.#retire(before));
-        this.#entries.set(node.name, this.#enter(node, this.#formerRuns(node.name)));
+      if (before !== undefined && Bun.deepEquals(before.node.connection, node.connection)) {
+        before.node = node;
+        continue;
       }
+      if (before !== undefined) closing.push(this.#retire(before));
+      this.#entries.set(node.name, this.#comeBack(node) ?? this.#enter(node, this.#formerRuns(node.name)));
     }
     this.#timer ??= this.#options.clock.after(this.#options.healthCheckMs, () => this.#look());
     this.#options.onChange();
@@ -169,10 +169,10 @@ export class Fleet<Link extends NodeLink = NodeLink> {
     if (wasThere) this.#options.onChange();
   }
 
-  /** A run could not be started on a node: it is down from now on. */
-  failed(name: string, problem: Problem): void {
+  /** A run could not be started on a node: it is down from now on. @param link the way that it took; undefined: the present one */
+  failed(name: string, problem: Problem, link?: Link): void {
     const entry = this.#entries.get(name);
-    if (entry !== undefined) this.#down(entry, problem);
+    if (entry !== undefined && (link === undefined || entry.link === link)) this.#down(entry, problem);
   }
 
   /**
@@ -202,6 +202,23 @@ export class Fleet<Link extends NodeLink = NodeLink> {
     if (entry.runs.size === 0) return entry.link.close();
     this.#former.add(entry);
     return undefined;
+  }
+
+  /** A node that is what it was before, while its runs went on: it goes on with the connection that they have. */
+  #comeBack(node: Node): Entry<Link> | undefined {
+    const former = [...this.#former].find((each) => {
+      return each.node.name === node.name && Bun.deepEquals(each.node.connection, node.connection);
+    });
+    if (former === undefined) return undefined;
+    for (const [run, job] of this.#formerRuns(node.name)) former.runs.set(run, job);
+    this.#former.delete(former);
+    return Object.assign(former, {
+      node,
+      isUp: true,
+      problem: undefined,
+      failures: 0,
+      nextCheckMs: undefined,
+    });
   }
 
   #formerRuns(name: string): ReadonlyMap<string, string> {

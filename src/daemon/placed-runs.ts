@@ -11,11 +11,14 @@ import type { NodeEnd } from "../model/run-event.ts";
 import type { DaemonClock } from "./daemon-parts.ts";
 import type { Fleet, NodeLink } from "./fleet.ts";
 import {
+  type PlacementCourse,
   type PlacementLimits,
   type PlacementStart,
   type PlacementVerdict,
   planPlacement,
 } from "./placement-plan.ts";
+
+export type { LeftOut, PlacementCourse } from "./placement-plan.ts";
 
 /** A run whose job says on which nodes. */
 export interface PlacedRun {
@@ -43,6 +46,8 @@ export interface PlacedWork<Link> {
     stop: AbortSignal,
     isResumed: boolean,
   ): Promise<PlacedAttempt>;
+  /** Before anything of a run on all nodes is begun: what is to be known of it by who may have to go on with it. */
+  onCourse(course: PlacementCourse): void;
 }
 
 /** What another daemon has done of a run. */
@@ -50,6 +55,8 @@ export interface DoneBefore {
   readonly ended: readonly NodeEnd[];
   /** The nodes on which it may go on. */
   readonly going: readonly string[];
+  /** As `onCourse` has told it. */
+  readonly course?: PlacementCourse | undefined;
 }
 
 /** How a run is steered. */
@@ -78,11 +85,16 @@ export interface PlacedRunsOptions<Link extends NodeLink> {
 
 /** So long a run waits for room on its nodes. */
 const longestWaitMs = 3_600_000;
+/** So long a run waits for the end of the one whose place it takes; its node may be away. */
+const clobberMs = 120_000;
+/** Of all runs that wait, so many ask again in one turn of the event loop. */
+const wokenInTurn = 20;
 
 /** All runs over nodes. */
 export class PlacedRuns<Link extends NodeLink> {
   readonly #options: PlacedRunsOptions<Link>;
   readonly #going = new Set<Driver<Link>>();
+  readonly #waking = new Set<Driver<Link>>();
 
   constructor(options: PlacedRunsOptions<Link>) {
     this.#options = options;
@@ -110,12 +122,26 @@ export class PlacedRuns<Link extends NodeLink> {
       return await driver.drive(signals, before);
     } finally {
       this.#going.delete(driver);
+      this.#waking.delete(driver);
     }
   }
 
-  /** A node has come up or gone down, or has room again: whoever waits asks again. */
+  /** A node has come up or gone down, or has room again: whoever waits asks again, a few at a time. */
   wake(): void {
-    for (const driver of this.#going) if (driver.hasWaits) driver.wake();
+    const isUnderWay = this.#waking.size > 0;
+    for (const driver of this.#going) if (driver.hasWaits) this.#waking.add(driver);
+    if (!isUnderWay && this.#waking.size > 0) setImmediate(() => this.#wakeSome());
+  }
+
+  #wakeSome(): void {
+    let count = 0;
+    for (const driver of this.#waking) {
+      this.#waking.delete(driver);
+      driver.wake();
+      count += 1;
+      if (count === wokenInTurn) break;
+    }
+    if (this.#waking.size > 0) setImmediate(() => this.#wakeSome());
   }
 
   /** Ends the earlier runs of a job on a node, for a run that takes their place; resolves when they are gone. */
@@ -140,12 +166,12 @@ class Driver<Link extends NodeLink> {
   readonly #endOthers: (node: string) => Promise<void>;
   readonly #attempts: PlacedAttempt[] = [];
   readonly #going = new Map<string, Going>();
-  /** With `all`, the nodes that there were when it began: one that is added later has no part in it. */
-  #among: ReadonlySet<string> | undefined;
-  #strangers: ReadonlySet<string> | undefined;
+  /** Undefined before the first plan, and where its policy is another one than `all`. */
+  #course: PlacementCourse | undefined;
   /** As it was planned last, something of it waits for the fleet; true before that. */
   #hasWaits = true;
   #isWaitOver = false;
+  #waitTimer: { cancel(): void } | undefined;
   #givenUpFor: string | undefined;
   #wake: () => void = () => {};
 
@@ -187,14 +213,11 @@ class Driver<Link extends NodeLink> {
     await going?.ended;
   }
 
-  async drive({ stop, leave }: PlacedSignals, { ended, going }: DoneBefore): Promise<PlacedResult | "left"> {
-    const { clock } = this.#options;
-    const { overlap } = this.run;
-    const waitMs = overlap.mode === "wait" ? Math.min(overlap.waitMs, longestWaitMs) : longestWaitMs;
-    const timer = clock.after(waitMs, () => {
-      this.#isWaitOver = true;
-      this.#wake();
-    });
+  async drive(
+    { stop, leave }: PlacedSignals,
+    { ended, going, course }: DoneBefore,
+  ): Promise<PlacedResult | "left"> {
+    this.#course = course;
     const onStop = () => {
       for (const { stopping } of this.#going.values()) stopping.abort();
       this.#wake();
@@ -224,7 +247,7 @@ class Driver<Link extends NodeLink> {
         await something;
       }
     } finally {
-      timer.cancel();
+      this.#waitTimer?.cancel();
       stop.removeEventListener("abort", onStop);
       leave.removeEventListener("abort", onLeave);
     }
@@ -241,32 +264,47 @@ class Driver<Link extends NodeLink> {
     }
     const { fleet, limits, random } = this.#options;
     const { jobName, runId, placement, overlap } = this.run;
-    const nodes = fleet.statesFor(jobName, runId);
-    if (placement.policy === "all") this.#among ??= new Set(nodes.map(({ node }) => node.name));
     const { starts, waits, leftOut, verdict } = planPlacement({
       placement,
       overlap,
-      nodes,
+      nodes: fleet.statesFor(jobName, runId),
       former: fleet.formerNodesOf(jobName),
-      among: this.#among,
+      course: this.#course,
       limits,
-      strangers: this.#strangers,
       attempts: [
         ...this.#attempts.map((end) => ({ ...end, reason: reasonOf(end) })),
         ...[...this.#going.keys()].map((node) => ({ node, result: undefined })),
       ],
       isWaitOver: this.#isWaitOver,
+      isGivenUp: this.#isWaitOver && this.#going.size === 0,
       random,
     });
-    this.#strangers ??= new Set(leftOut.filter(({ why }) => why === "unknown").map(({ node }) => node));
-    this.#hasWaits = waits.length > 0;
+    this.#setWaits(waits.length > 0);
     if (verdict !== undefined) return verdict;
+    if (placement.policy === "all" && this.#course === undefined && starts.length > 0) {
+      const among = [...starts.map(({ node }) => node), ...waits.flatMap((wait) => wait.nodes)];
+      this.#course = { among: new Set(among), leftOut };
+      this.#work.onCourse(this.#course);
+    }
     for (const start of starts) this.#start(start, false);
-    const isStuck = this.#isWaitOver && starts.length === 0 && this.#going.size === 0 && waits.length > 0;
-    if (!isStuck) return undefined;
-    const waited = waits.flatMap((wait) => wait.nodes);
-    const why = [`no room on ${waited.join(", ")} for too long`, ...leftOut.map(({ sentence }) => sentence)];
-    return plainVerdict("skipped", why.join("; "));
+    return undefined;
+  }
+
+  /** The time for waiting counts from when something begins to wait. */
+  #setWaits(hasWaits: boolean): void {
+    this.#hasWaits = hasWaits;
+    if (!hasWaits) {
+      this.#waitTimer?.cancel();
+      this.#waitTimer = undefined;
+      this.#isWaitOver = false;
+      return;
+    }
+    const { overlap } = this.run;
+    const waitMs = overlap.mode === "wait" ? Math.min(overlap.waitMs, longestWaitMs) : longestWaitMs;
+    this.#waitTimer ??= this.#options.clock.after(waitMs, () => {
+      this.#isWaitOver = true;
+      this.#wake();
+    });
   }
 
   #start({ node: name, ends }: PlacementStart, isResumed: boolean): void {
@@ -281,17 +319,37 @@ class Driver<Link extends NodeLink> {
     const stopping = new AbortController();
     fleet.begin(name, runId, jobName);
     const attempt = async () => {
-      await Promise.all(ends.map((node) => this.#endOthers(node)));
-      const end = await this.#work.attempt(found, stopping.signal, isResumed).catch((error: unknown) => {
-        return lost(name, error);
-      });
+      const obstacle = ends.length === 0 ? undefined : await this.#endEarlier(name, ends, stopping.signal);
+      const attempted = obstacle ?? this.#work.attempt(found, stopping.signal, isResumed);
+      const end = await Promise.resolve(attempted).catch((error: unknown) => lost(name, error));
       this.#attempts.push(end);
       this.#going.delete(name);
-      if (end.result === "unreachable" && end.problem !== undefined) fleet.failed(name, end.problem);
+      if (end.result === "unreachable" && end.problem !== undefined)
+        fleet.failed(name, end.problem, found.link);
       fleet.end(name, runId);
       this.#wake();
     };
     this.#going.set(name, { stopping, ended: attempt(), outlives: found.link.outlives });
+  }
+
+  /** Ends the earlier runs whose place it takes. @returns what has become of the attempt where they can't be ended */
+  async #endEarlier(
+    node: string,
+    ends: readonly string[],
+    stopped: AbortSignal,
+  ): Promise<PlacedAttempt | undefined> {
+    const over = Promise.withResolvers<"late" | "stopped">();
+    const timer = this.#options.clock.after(clobberMs, () => over.resolve("late"));
+    const onStop = () => over.resolve("stopped");
+    stopped.addEventListener("abort", onStop, { once: true });
+    if (stopped.aborted) onStop();
+    const ended = Promise.all(ends.map((each) => this.#endOthers(each))).then(() => "ended" as const);
+    const how = await Promise.race([ended, over.promise]);
+    timer.cancel();
+    stopped.removeEventListener("abort", onStop);
+    if (how === "ended") return undefined;
+    const sentence = how === "late" ? "the earlier run could not be ended" : "it was stopped";
+    return { node, result: how === "late" ? "skipped" : "stopped", ms: 0, sentence, problem: undefined };
   }
 
   /** Resolves at the next wake, also one that comes before it is awaited. */

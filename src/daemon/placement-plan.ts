@@ -55,10 +55,10 @@ export interface PlacementQuestion {
   readonly nodes: readonly NodeState[];
   /** Nodes that are defined no more, where an earlier run of the job goes on. */
   readonly former?: readonly string[];
-  /** Names that nobody had when the run began; undefined: it begins now. What has gone since is no reason to call it a failure. */
-  readonly strangers?: ReadonlySet<string> | undefined;
-  /** The names of those that may have a part; undefined: all of them. */
-  readonly among?: ReadonlySet<string> | undefined;
+  /** Who has a part in it and who has none, as that was when the run began; undefined: as it is now. */
+  readonly course?: PlacementCourse | undefined;
+  /** Nobody waits any longer: what could not be begun by now has no part. */
+  readonly isGivenUp?: boolean;
   readonly limits: PlacementLimits;
   /** Of this run, in the order in which they began. */
   readonly attempts: readonly AttemptSoFar[];
@@ -93,6 +93,13 @@ export interface LeftOut {
   readonly reason: string;
 }
 
+/** Of a run on all nodes: nobody joins it later, and what was left out stays so. */
+export interface PlacementCourse {
+  /** The nodes that were begun at once, or waited for. */
+  readonly among: ReadonlySet<string>;
+  readonly leftOut: readonly LeftOut[];
+}
+
 /** How a run ended, over all its attempts. */
 export interface PlacementVerdict {
   /** `unreachable`: it was started nowhere, since no node could be reached; `skipped`: nowhere, and that is as it should be. */
@@ -121,17 +128,20 @@ export function planPlacement(question: PlacementQuestion): PlacementStep {
   }
   const tried = new Set(attempts.map(({ node }) => node));
   const untried = found.nodes.filter(({ node }) => {
-    return !tried.has(node.name) && question.among?.has(node.name) !== false;
+    return !tried.has(node.name) && question.course?.among.has(node.name) !== false;
   });
   const sorted = sortOut(untried, question);
-  const strangers = found.strangers.filter(({ node }) => question.strangers?.has(node) !== false);
-  const leftOut = [...strangers, ...sorted.leftOut];
-  const open = isOver(question) ? { starts: [], waits: [] } : next(sorted, question);
+  const leftOut = [...(question.course?.leftOut ?? found.strangers), ...sorted.leftOut];
+  const planned = isOver(question) ? nothing : next(sorted, question);
+  const open = question.isGivenUp === true ? { starts: planned.starts, waits: [] } : planned;
+  if (open !== planned) leftOut.push(...planned.waits.flatMap(({ nodes }) => nodes.map(waitedInVain)));
   const isGoing = attempts.some(({ result }) => result === undefined);
   const isEnd = !isGoing && open.starts.length + open.waits.length === 0;
   if (!isEnd) return { ...open, leftOut, verdict: undefined };
   return { starts: [], waits: [], leftOut, verdict: verdictOf(question, leftOut, found.nodes) };
 }
+
+const nothing: Pick<PlacementStep, "starts" | "waits"> = { starts: [], waits: [] };
 
 /** The nodes that a placement names, in its order, each once. */
 function candidatesOf(
@@ -366,6 +376,11 @@ function shortened(items: readonly string[]): readonly string[] {
 function down({ node: { name }, downWhy }: NodeState): LeftOut {
   const reason = `down${downWhy === undefined ? "" : `: ${downWhy}`}`;
   return { node: name, why: "down", sentence: `${name} is ${reason}`, reason };
+}
+
+function waitedInVain(name: string): LeftOut {
+  const reason = "no room for too long";
+  return { node: name, why: "busy", sentence: `${name} had ${reason}`, reason };
 }
 
 function busy(name: string): LeftOut {

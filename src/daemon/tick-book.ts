@@ -149,12 +149,20 @@ export class TickBook {
     );
   }
 
-  /** What is to be known of a run's part on a node; takes the place of what was known. */
+  /** What is to be known of a run's part on a node; takes the place of what was known. With the first one, the run is about to be started. */
   onNode(run: string, node: string, note: string): void {
+    const isFirst = !this.#onNodes.has(run);
     this.#onNodes.add(run);
-    this.#try((db) =>
-      db.query("INSERT OR REPLACE INTO run_nodes (run, node, note) VALUES (?, ?, ?)").run(run, node, note),
-    );
+    this.#try((db) => {
+      const put = db.query("INSERT OR REPLACE INTO run_nodes (run, node, note) VALUES (?, ?, ?)");
+      if (!isFirst) return put.run(run, node, note);
+      return db
+        .transaction(() => {
+          db.query("UPDATE runs SET state = 'starting' WHERE run = ?").run(run);
+          put.run(run, node, note);
+        })
+        .immediate();
+    });
   }
 
   /** It is over, and recorded. */

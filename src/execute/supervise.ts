@@ -126,6 +126,7 @@ class Supervision {
 
   /** All that is between the tick and the start. @returns why the job is not started; undefined where it may */
   async #wait(): Promise<Supervised | Stopped | undefined> {
+    if (this.#hosting?.isResumed === true) return undefined;
     const { rules, delayMs } = this.#what;
     const begunMs = performance.now();
     if (delayMs > 0) await sleepUntilAborted(delayMs, this.#interrupt.signal);

@@ -11,6 +11,7 @@ import { nearestWord } from "../model/nearest-word.ts";
 import { quoted } from "../model/printable.ts";
 import { Problem } from "../model/problem.ts";
 import {
+  headerHint,
   isDaemonHeader,
   isNodeHeader,
   nextHeader,
@@ -204,7 +205,7 @@ function sectionsFrom(text: string, first: Place, path: string): Sections | Prob
     const header = rest.split("\n", 1)[0]?.trim() ?? "";
     if (!isDaemonHeader(header) && !isNodeHeader(header)) {
       const rule = `sections must be [job], [job NAME], [daemon] or [node NAME]: got ${quoted(header)}`;
-      const hint = "remove the line; all other keys stand at the top level";
+      const hint = headerHint(header) ?? "remove the line; all other keys stand at the top level";
       return new Problem("invalid", rule, { where: `${path}:${line}`, hint });
     }
     daemon ??= { text: rest, fromLine: line };

@@ -9,7 +9,10 @@ import { openSqlite, sqlite } from "../system/sqlite.ts";
 
 export type { Database, SQLQueryBindings, Statement } from "bun:sqlite";
 
-/** The state of a row. Skips on a passive machine are most of all rows there, and have a number of their own. */
+/**
+ * The state of a row. Skips on a passive machine are most of all rows there, and have a number of their own. So does what goes on
+ * on nodes while nobody watches it: told as interrupted, because nobody sees it, it is neither a failure nor counted.
+ */
 export const rowState = {
   succeeded: 0,
   failed: 1,
@@ -17,6 +20,7 @@ export const rowState = {
   skipped: 3,
   passive: 4,
   running: 5,
+  unwatched: 6,
 } as const;
 
 /** How long a query waits for somebody else's write, in milliseconds. */

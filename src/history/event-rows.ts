@@ -58,7 +58,7 @@ export class Rows {
   write(): void {
     const totals = new Totals();
     for (const row of this.#rows) this.#insert(row, totals);
-    for (const adoption of this.#adoptions) adopt(this.#db, adoption);
+    for (const adoption of this.#adoptions) adopt(this.#db, adoption, totals);
     for (const end of this.#ends) applyEnd(this.#db, end, totals);
     if (this.#ends.length > 0) dropEarlyEnds(this.#db);
     this.#texts.write();
@@ -76,7 +76,7 @@ export class Rows {
     const extra =
       event.kind === "skip"
         ? { sentence: event.sentence, holder: event.holder }
-        : { user: event.user, ...extraOf(ended) };
+        : { user: event.user, onNodes: ended === undefined ? event.onNodes : undefined, ...extraOf(ended) };
     const texts = this.#texts;
     const { changes, lastInsertRowid } = prepare(
       db,
@@ -120,21 +120,7 @@ export class Rows {
 
 /** Ends a run that has been folded before; where its start has not come yet, keeps the end. */
 function applyEnd(db: Database, end: EndEvent, totals: Totals): void {
-  interface Begun {
-    readonly seq: number;
-    readonly state: number;
-    readonly at: number;
-    readonly extra: string | null;
-    readonly job: string;
-    readonly cluster: string;
-    readonly host: string;
-  }
-  const run = prepare<Begun>(
-    db,
-    `SELECT seq, state, at, extra, job.text AS job, cluster.text AS cluster, host.text AS host FROM runs
-     JOIN texts AS job ON job.id = runs.job JOIN texts AS cluster ON cluster.id = runs.cluster
-     JOIN texts AS host ON host.id = runs.host WHERE runs.id = ?`,
-  ).get(end.run);
+  const run = begunRun(db, end.run);
   if (run === null) {
     prepare(db, "INSERT OR REPLACE INTO early_ends (id, at, event) VALUES (?, ?, ?)").run(
       end.run,
@@ -143,8 +129,7 @@ function applyEnd(db: Database, end: EndEvent, totals: Totals): void {
     );
     return;
   }
-  // `interrupted` was a conclusion; the end itself knows better.
-  if (run.state !== rowState.running && run.state !== rowState.interrupted) return;
+  if (!isOpen(run)) return;
   const state = stateOf(end);
   const before: object = run.extra === null ? {} : JSON.parse(run.extra);
   const texts = new Texts(db);
@@ -161,30 +146,59 @@ function applyEnd(db: Database, end: EndEvent, totals: Totals): void {
     end.exit ?? null,
     end.signal ?? null,
     whole(end.cpuMs),
-    asJson({ ...before, sentence: undefined, ...extraOf(end) }),
+    asJson({ ...before, onNodes: undefined, sentence: undefined, ...extraOf(end) }),
     run.seq,
   );
   prepare(db, "DELETE FROM watchers WHERE seq = ?").run(run.seq);
   keepOutput(db, run.seq, end);
+  uncount(run, totals);
   totals.add({ ...run, state, why: "" });
 }
 
-/** A run that has no end yet gets another watcher; if it was concluded that it was interrupted, it was not. */
-function adopt(db: Database, { run, pid, ticks, boot }: AdoptEvent): void {
-  const row = prepare<{ seq: number; extra: string | null }>(
+/** What is there of a run that has begun. */
+interface Begun {
+  readonly seq: number;
+  readonly state: number;
+  readonly at: number;
+  readonly extra: string | null;
+  readonly job: string;
+  readonly cluster: string;
+  readonly host: string;
+}
+
+function begunRun(db: Database, id: string): Begun | null {
+  return prepare<Begun>(
     db,
-    "SELECT seq, extra FROM runs WHERE id = ? AND state IN (?, ?)",
-  ).get(run, rowState.running, rowState.interrupted);
-  if (row === null) return;
-  const before: object = row.extra === null ? {} : JSON.parse(row.extra);
+    `SELECT seq, state, at, extra, job.text AS job, cluster.text AS cluster, host.text AS host FROM runs
+     JOIN texts AS job ON job.id = runs.job JOIN texts AS cluster ON cluster.id = runs.cluster
+     JOIN texts AS host ON host.id = runs.host WHERE runs.id = ?`,
+  ).get(id);
+}
+
+/** Whether its end is still to come. That its watcher had gone was a conclusion; who tells of the run itself knows better. */
+function isOpen({ state }: Begun): boolean {
+  return state === rowState.running || state === rowState.interrupted || state === rowState.unwatched;
+}
+
+/** A run that was counted as interrupted, and was not. */
+function uncount(run: Begun, totals: Totals): void {
+  if (run.state === rowState.interrupted) totals.takeBack({ ...run, why: "" });
+}
+
+/** A run that has no end yet gets another watcher; if it was concluded that it was interrupted, it was not. */
+function adopt(db: Database, { run: id, pid, ticks, boot }: AdoptEvent, totals: Totals): void {
+  const run = begunRun(db, id);
+  if (run === null || !isOpen(run)) return;
+  uncount(run, totals);
+  const before: object = run.extra === null ? {} : JSON.parse(run.extra);
   prepare(db, "UPDATE runs SET state = ?, pid = ?, extra = ? WHERE seq = ?").run(
     rowState.running,
     pid,
     asJson({ ...before, sentence: undefined }),
-    row.seq,
+    run.seq,
   );
   prepare(db, "INSERT OR REPLACE INTO watchers (seq, pid, ticks, boot) VALUES (?, ?, ?, ?)").run(
-    row.seq,
+    run.seq,
     pid,
     ticks ?? null,
     boot ?? null,

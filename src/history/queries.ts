@@ -9,13 +9,15 @@ import type { JobRecord, KeptOutput, RunFilter, RunRecord, RunState, Total } fro
 /** The median is that of so many successes. */
 const typicalOf = 50;
 
+const failures = [rowState.failed, rowState.interrupted];
+const goingOn = [rowState.running, rowState.unwatched];
 const shownStates: Readonly<Record<RunFilter["show"], readonly number[]>> = {
-  usual: [rowState.succeeded, rowState.failed, rowState.interrupted, rowState.skipped, rowState.running],
-  failed: [rowState.failed, rowState.interrupted],
+  usual: [rowState.succeeded, ...failures, rowState.skipped, ...goingOn],
+  failed: [...failures, rowState.unwatched],
   skipped: [rowState.skipped, rowState.passive],
   all: Object.values(rowState),
 };
-const ended = [rowState.succeeded, rowState.failed, rowState.interrupted];
+const ended = [rowState.succeeded, ...failures];
 
 const columns = `runs.seq, runs.id, job.text AS job, cluster.text AS cluster, host.text AS host, runs.state, runs.at,
   runs.tick, runs.ms, cause.text AS cause, runs.exit, runs.signal, runs.pid, runs.cpu, command.text AS command,
@@ -152,7 +154,7 @@ export class Queries {
     return prepare<{ job: string }>(this.#db, "SELECT DISTINCT job FROM totals ORDER BY job")
       .all()
       .map(({ job }) => job)
-      .concat(this.#runningJobs())
+      .concat(this.#jobsGoingOn())
       .filter((job, at, all) => all.indexOf(job) === at);
   }
 
@@ -178,10 +180,10 @@ export class Queries {
     ).all();
     for (const { job, cluster, state, why, count } of totals) {
       const skipReason = why === "" ? {} : { why: why as SkipReason }; // the fold wrote it
-      entryOf(job, cluster).totals.push({ state: stateName(state), ...skipReason, count });
+      const entry = entryOf(job, cluster);
+      if (count > 0) entry.totals.push({ state: stateName(state), ...skipReason, count });
     }
-    for (const { job, cluster } of this.#rows({ states: [rowState.running], limit: 10_000 }))
-      entryOf(job, cluster);
+    for (const { job, cluster } of this.#rows({ states: goingOn, limit: 10_000 })) entryOf(job, cluster);
     return [...counted.values()]
       .map((entry) => this.#sumUp(entry))
       .filter((record) => record !== undefined)
@@ -202,8 +204,8 @@ export class Queries {
     return this.#rows({ states: shownStates.all, job: id, untilMs, limit: 1 })[0];
   }
 
-  #runningJobs(): string[] {
-    return this.#rows({ states: [rowState.running], limit: 10_000 }).map(({ job }) => job);
+  #jobsGoingOn(): string[] {
+    return this.#rows({ states: goingOn, limit: 10_000 }).map(({ job }) => job);
   }
 
   #sumUp({ job, cluster, totals }: Pick<JobRecord, "job" | "cluster" | "totals">): JobRecord | undefined {
@@ -215,7 +217,7 @@ export class Queries {
     if (last === undefined) return undefined;
     const lastSuccess = newest([rowState.succeeded]);
     const lastEnded = newest(ended);
-    const lastRun = newest([...ended, rowState.running]);
+    const lastRun = newest([...ended, ...goingOn]);
     const durations = prepare<{ ms: number }>(
       this.#db,
       "SELECT ms FROM runs INDEXED BY runs_by_job WHERE job = ? AND state = ? AND cluster = ? ORDER BY seq DESC LIMIT ?",
@@ -241,7 +243,7 @@ export class Queries {
       ...(lastRun && { lastRun }),
       ...(lastSuccess && { lastSuccess }),
       ...(lastEnded && { lastEnded }),
-      failureStreak: count(shownStates.failed, lastSuccess?.seq ?? 0),
+      failureStreak: count(failures, lastSuccess?.seq ?? 0),
       ...(typicalMs !== undefined && { typicalMs }),
       runningCount: count([rowState.running], 0),
       totals,
@@ -279,6 +281,7 @@ function stateName(state: number): RunState {
     case rowState.failed:
       return "failed";
     case rowState.interrupted:
+    case rowState.unwatched:
       return "interrupted";
     case rowState.running:
       return "running";

@@ -3,7 +3,7 @@
  */
 import type { EndCause, NodeEnd, SkipReason } from "../model/run-event.ts";
 
-/** How a run stands. `interrupted`: it began, and nobody was left to see its end. */
+/** How a run stands. `interrupted`: it began, and nobody was left to see its end; on nodes it may still go on. */
 export type RunState = "succeeded" | "failed" | "running" | "interrupted" | "skipped";
 
 /** One run, or one that was due and did not happen. Times are milliseconds since 1970. */
@@ -42,6 +42,8 @@ export interface RunRecord {
   readonly user?: string;
   readonly detached?: boolean;
   readonly survivors?: number;
+  /** It has no end, and its job is on nodes, where it outlives the process that watches it. */
+  readonly onNodes?: boolean;
   /** What became of it on each node. */
   readonly nodes?: readonly NodeEnd[];
   /** Of an overlap: the run that held the lock. */

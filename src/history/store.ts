@@ -184,8 +184,11 @@ function bringUpToDate(db: Database, folder: string, options: HistoryOptions, re
 
 interface Lost {
   readonly seq: number;
+  /** What is to be said of it, where its job was on this machine. */
   readonly sentence: string;
 }
+
+const goesOnElsewhere = "rcrond is not there: it goes on on its nodes, and the next rcrond finds it again";
 
 /** The runs without an end whose watching process has gone. */
 function findLost(db: Database): Lost[] {
@@ -214,6 +217,7 @@ function findLost(db: Database): Lost[] {
   return lost;
 }
 
+/** Nothing on nodes ends with its watcher: that a run there is over is told by an end alone, and counted then. */
 function markInterrupted(db: Database, lost: readonly Lost[]): void {
   interface Row {
     readonly job: string;
@@ -233,13 +237,15 @@ function markInterrupted(db: Database, lost: readonly Lost[]): void {
       ).get(seq, rowState.running);
       prepare(db, "DELETE FROM watchers WHERE seq = ?").run(seq);
       if (row === null) continue; // somebody else has found its end
-      const extra: object = row.extra === null ? {} : JSON.parse(row.extra);
+      // What Rows has written there.
+      const extra = row.extra === null ? {} : (JSON.parse(row.extra) as { readonly onNodes?: boolean });
+      const isElsewhere = extra.onNodes === true;
       prepare(db, "UPDATE runs SET state = ?, extra = ? WHERE seq = ?").run(
-        rowState.interrupted,
-        JSON.stringify({ ...extra, sentence }),
+        isElsewhere ? rowState.unwatched : rowState.interrupted,
+        JSON.stringify({ ...extra, sentence: isElsewhere ? goesOnElsewhere : sentence }),
         seq,
       );
-      totals.add({ ...row, state: rowState.interrupted, why: "" });
+      if (!isElsewhere) totals.add({ ...row, state: rowState.interrupted, why: "" });
     }
     totals.write(db);
   }).immediate();

@@ -91,12 +91,15 @@ function skipSentence(run: RunRecord, { showTime, holder, nowMs }: TickQuestion)
 }
 
 function overlapSentence(
-  { holder: named, atMs }: RunRecord,
+  { holder: named, atMs, sentence }: RunRecord,
   holder: RunRecord | undefined,
   showTime: TickQuestion["showTime"],
   nowMs: number,
 ): string {
   const since = named?.since ?? holder?.atMs;
+  // On nodes there may be several in the way, and the sentence has them.
+  if (sentence !== undefined && since === undefined && named?.pid === undefined)
+    return `skipped: ${sentence}`;
   const which = since === undefined ? "an earlier run" : `the run of ${showTime(holder?.tickMs ?? since)}`;
   const goesOn = holder?.state === "running";
   const facts = [
@@ -106,7 +109,8 @@ function overlapSentence(
       : `${durationInWords((goesOn ? nowMs : atMs) - since)}${goesOn ? "" : " then"}`,
   ].filter((fact) => fact !== undefined);
   const ended = holder?.state === "interrupted" ? "was interrupted" : holder && inShort(holder);
-  const end = ended === undefined || goesOn ? "" : `; it ${ended}`;
+  const isOpen = goesOn || (holder?.state === "interrupted" && holder.onNodes === true);
+  const end = ended === undefined || isOpen ? "" : `; it ${ended}`;
   return `skipped: ${which} still ${goesOn ? "goes" : "went"} on${facts.length === 0 ? "" : ` (${facts.join(", ")})`}${end}`;
 }
 

@@ -3,11 +3,13 @@
  */
 import { nearestWord } from "../model/nearest-word.ts";
 import type { Node } from "../model/node.ts";
+import type { Placement } from "../model/placement.ts";
 import { quoted } from "../model/printable.ts";
 import { Problem } from "../model/problem.ts";
 import type { Zone } from "../model/schedule.ts";
-import type { ScheduledJob } from "../model/scheduled-job.ts";
+import type { JobSource, ScheduledJob } from "../model/scheduled-job.ts";
 import { lint } from "../schedule/schedule.ts";
+import type { JobPlaces } from "./find-files.ts";
 import { JobTree, type TreeOptions } from "./job-tree.ts";
 
 /** One thing to tell. */
@@ -34,18 +36,27 @@ export interface CheckOptions extends TreeOptions {
   readonly nowMs: number;
 }
 
-/** Reads all files and looks at all schedules, and at the names of nodes and roles. */
+/** Of many nodes the first ones are named. */
+const namedNodes = 3;
+
+/** Reads all files and looks at all schedules, at the names of nodes and roles, and at whom the nodes are reached as. */
 export async function checkJobs(options: CheckOptions): Promise<JobReport> {
   const tree = new JobTree(options);
   await tree.look();
   const { jobs, nodes, broken, warnings, fileCount } = tree.set;
+  // What a file that can't be read would have defined, nobody knows: that a node is missing is said by its own problem.
+  const hasAllNodes = !broken.some(({ path }) => isOfNodes(path, options.places));
   const names = namesOf(nodes);
   const findings: JobFinding[] = [
     ...broken.flatMap(({ problems }) =>
       problems.map((problem) => ({ severity: "problem" as const, problem })),
     ),
     ...warnings.map((problem) => ({ severity: "warning" as const, problem })),
-    ...[...jobs.values()].flatMap((job) => [...oddities(job, options), ...strangers(job, names)]),
+    ...[...jobs.values()].flatMap((job) => [
+      ...oddities(job, options),
+      ...(hasAllNodes ? strangers(job, names) : []),
+      ...otherUsers(job, nodes, options),
+    ]),
   ];
   findings.sort((a, b) => byPlace(a.problem, b.problem));
   return { fileCount, jobCount: jobs.size, findings };
@@ -63,6 +74,11 @@ function oddities({ schedule, source }: ScheduledJob, { zone, nowMs }: CheckOpti
   }));
 }
 
+function isOfNodes(path: string, { distcrondNodes }: JobPlaces): boolean {
+  const folder = distcrondNodes?.replace(/(?<=.)\/+$/, "");
+  return folder !== undefined && `${path}/`.startsWith(`${folder}/`);
+}
+
 /** What a placement can name. */
 interface NodeNames {
   readonly hosts: ReadonlySet<string>;
@@ -76,15 +92,10 @@ function namesOf(nodes: ReadonlyMap<string, Node>): NodeNames {
 /** A name that no node has is a slip, or a node that is still to come: a warning. */
 function strangers({ placement, source }: ScheduledJob, { hosts, roles }: NodeNames): JobFinding[] {
   if (placement === undefined) return [];
-  const warn = (message: string, hint?: string): JobFinding => {
-    const where = `${source.path}:${source.line}`;
-    return {
-      severity: "warning",
-      problem: new Problem("not-found", message, { where, ...(hint !== undefined && { hint }) }),
-    };
-  };
+  const warn = (message: string, hint?: string) => warning("not-found", source, message, hint);
   if (hosts.size === 0) {
-    return [warn("a job on nodes can't run: there is no node", "write a section [node NAME] in rcron.conf")];
+    const hint = "write a section [node NAME] in rcron.conf, or a file below --nodesDirectory";
+    return [warn("a job on nodes can't run: there is no node", hint)];
   }
   const both = new Set([...hosts, ...roles]);
   const kinds = [
@@ -100,6 +111,77 @@ function strangers({ placement, source }: ScheduledJob, { hosts, roles }: NodeNa
         return warn(`there is no ${kind} named ${quoted(name)}`, near && `did you mean ${near}?`);
       }),
   );
+}
+
+/** A job on another machine has the rights of the user that this is reached as; where it names another one, it fails there. */
+function otherUsers(
+  { name, placement, rules, source }: ScheduledJob,
+  nodes: ReadonlyMap<string, Node>,
+  { terms }: CheckOptions,
+): JobFinding[] {
+  const { user } = rules;
+  if (placement === undefined || user === undefined) return [];
+  const byLogin = new Map<string, { readonly first: Node; readonly names: string[] }>();
+  for (const node of meantBy(placement, nodes)) {
+    const login = loginOf(node);
+    if (login === undefined || login === user) continue;
+    const same = byLogin.get(login);
+    if (same === undefined) byLogin.set(login, { first: node, names: [node.name] });
+    else same.names.push(node.name);
+  }
+  return [...byLogin].map(([login, { first, names }]) => {
+    const { connection } = first;
+    const more = names.length > namedNodes ? ` and ${names.length - namedNodes} more` : "";
+    const are = `${names.slice(0, namedNodes).join(", ")}${more} ${names.length === 1 ? "is" : "are"}`;
+    const define =
+      terms.nodes?.includes(first) === true
+        ? `write user = ${user} in [node ${first.name}]`
+        : `write "ssh_user": ${JSON.stringify(user)} in ${first.source.path}`;
+    const hint =
+      connection.kind === "command"
+        ? "a job file needs no user: let it be one, and name none"
+        : connection.kind === "ssh" && connection.user !== undefined
+          ? `let the job's user be ${connection.user}, or ${define}`
+          : define;
+    return warning(
+      "conflict",
+      source,
+      `${name} runs as ${user}, but ${are} reached as ${login}: it will fail there`,
+      hint,
+    );
+  });
+}
+
+/** The nodes that a placement chooses among, as they are now. */
+function meantBy({ hosts, names, roles }: Placement, nodes: ReadonlyMap<string, Node>): readonly Node[] {
+  const all = [...nodes.values()];
+  if (hosts.length + names.length + roles.length === 0) return all;
+  const byName = new Set([...hosts, ...names]);
+  const byRole = new Set([...roles, ...names.filter((name) => !nodes.has(name))]);
+  return all.filter((node) => byName.has(node.name) || node.roles.some((role) => byRole.has(role)));
+}
+
+/** As whom a node is reached, in words; undefined: as the daemon's machine, where any user can be had. */
+function loginOf({ connection }: Node): string | undefined {
+  switch (connection.kind) {
+    case "local":
+      return undefined;
+    case "command":
+      return "whoever its command is there";
+    case "ssh":
+      return connection.user ?? "whoever its ssh configuration says";
+  }
+}
+
+function warning(
+  code: "not-found" | "conflict",
+  source: JobSource,
+  message: string,
+  hint: string | undefined,
+): JobFinding {
+  const where = `${source.path}:${source.line}`;
+  const problem = new Problem(code, message, { where, ...(hint !== undefined && { hint }) });
+  return { severity: "warning", problem };
 }
 
 function byPlace(a: Problem, b: Problem): number {

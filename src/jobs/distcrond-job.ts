@@ -20,7 +20,7 @@ import {
   shownText,
 } from "../model/rule-table.ts";
 import type { OutputRule, Rules } from "../model/rules.ts";
-import { itemsOf, JsonFile, Keys, keysOf, textOf } from "./distcrond-keys.ts";
+import { hasKey, itemsOf, JsonFile, Keys, keysOf, textOf } from "./distcrond-keys.ts";
 import { scheduleOf } from "./distcrond-schedule.ts";
 import { type FileReading, type JobTerms, sortByLine } from "./file-reading.ts";
 import { parseJson } from "./located-json.ts";
@@ -36,6 +36,9 @@ const known = [
   "shell_command",
   "environment",
 ];
+/** What no other file of distcrond's has. */
+const jobsOwn = ["policy", "schedule", "command", "shell_command"];
+const misplaced = "node files stand below --nodesDirectory, and not below --jobsDirectory";
 const toldKeys = ["webhook", "slack", "mail"];
 /** More than fits into a file. */
 const longest = 64 * 1024;
@@ -54,6 +57,11 @@ export function parseDistcrondJob(text: string, path: string, name: string, term
   const file = new JsonFile(path);
   if (json.kind !== "object") {
     file.refuse(json, "a job file must be an object: { … }");
+    return { jobs: [], problems: file.problems, warnings: [] };
+  }
+  // The folder above both was named: one sentence, and not one for each key.
+  if (hasKey(json, ["connection_type"]) && !hasKey(json, jobsOwn)) {
+    file.refuse(json, "a job file must be a job's: this is a node's", misplaced);
     return { jobs: [], problems: file.problems, warnings: [] };
   }
   const keys = new Keys(json, "", known, file, elsewhere);

@@ -109,8 +109,9 @@ export class Keys {
   }
 
   private refuseKey({ key, line }: JsonEntry, known: readonly string[], elsewhere: string | undefined): void {
-    const near = nearestWord(bare(key), known.map(bare));
-    const meant = near === undefined ? undefined : known.find((each) => bare(each) === near);
+    const longer = known.filter((each) => bare(each).startsWith(bare(key)));
+    const near = longer.length === 1 ? longer[0] : nearestWord(bare(key), known.map(bare));
+    const meant = near === undefined ? undefined : known.find((each) => bare(each) === bare(near));
     const object = this.prefix === "" ? "a file's" : `${this.prefix.slice(0, -1)}'s`;
     const hint = elsewhere ?? (meant === undefined ? undefined : `did you mean ${meant}?`);
     this.file.refuse({ line }, `${object} keys must be ${known.join(", ")}: got ${quoted(key, 40)}`, hint);
@@ -160,6 +161,11 @@ export function shown(value: Json): string {
     default:
       return value.kind === "list" ? "a list" : "an object";
   }
+}
+
+/** True for an object with one of these keys, in any case. */
+export function hasKey({ entries }: Json & { readonly kind: "object" }, keys: readonly string[]): boolean {
+  return entries.some((entry) => keys.some((key) => bare(key) === bare(entry.key)));
 }
 
 function bare(key: string): string {

@@ -20,11 +20,12 @@ import {
 import { isAbsolutePath } from "../model/output-rule.ts";
 import { quoted } from "../model/printable.ts";
 import { Problem } from "../model/problem.ts";
-import { JsonFile, Keys, keysOf, shown } from "./distcrond-keys.ts";
+import { hasKey, JsonFile, Keys, keysOf, shown } from "./distcrond-keys.ts";
 import { type FileReading, sortByLine } from "./file-reading.ts";
 import { parseJson } from "./located-json.ts";
 
 const known = ["name", "roles", "connection_type", "connection_options", "runs_at_once"];
+const misplaced = "job files stand below --jobsDirectory, and not below --nodesDirectory";
 const kinds = ["local", "ssh", "command"] as const;
 type Kind = (typeof kinds)[number];
 const sshOptions = ["ssh_host", "ssh_user", "ssh_private_key_file", "ssh_password_file", "ssh_accept_new"];
@@ -48,6 +49,10 @@ export function parseDistcrondNode(text: string, path: string, name: string): Fi
   const { problems, warnings } = file;
   if (json.kind !== "object") {
     file.refuse(json, "a node file must be an object: { … }");
+    return { jobs: [], problems, warnings };
+  }
+  if (hasKey(json, ["schedule"]) && !hasKey(json, ["connection_type", "connection_options"])) {
+    file.refuse(json, "a node file must be a node's: this is a job's", misplaced);
     return { jobs: [], problems, warnings };
   }
   const keys = new Keys(json, "", known, file);

@@ -46,12 +46,21 @@ export interface JobChange {
   readonly changed: readonly ScheduledJob[];
   /** As they were. */
   readonly removed: readonly ScheduledJob[];
-  /** A node came, went or was changed. */
-  readonly hasNewNodes: boolean;
+  /** Undefined: all nodes are as they were, and where they were. */
+  readonly nodes: NodeChange | undefined;
   /** All that is broken now, also what was before. */
   readonly broken: readonly BrokenFile[];
   /** The whole new set. */
   readonly set: JobSet;
+}
+
+/** What is different of the nodes; nothing in it where one only stands on another line. */
+export interface NodeChange {
+  readonly added: readonly Node[];
+  /** As they are now. */
+  readonly changed: readonly Node[];
+  /** As they were. */
+  readonly removed: readonly Node[];
 }
 
 /** A file larger than this is taken for a mistake. */
@@ -258,22 +267,34 @@ function reasonsOf({ unreadable }: FoundFiles): string {
 }
 
 function changeBetween(before: JobSet, set: JobSet): JobChange | undefined {
-  const added: ScheduledJob[] = [];
-  const changed: ScheduledJob[] = [];
-  for (const [name, job] of set.jobs) {
-    const old = before.jobs.get(name);
-    if (old === undefined) added.push(job);
-    else if (old !== job && !isSame(old, job)) changed.push(job);
-  }
-  const removed: ScheduledJob[] = [];
-  for (const [name, job] of before.jobs) if (!set.jobs.has(name)) removed.push(job);
-  const hasNewNodes = !Bun.deepEquals(before.nodes, set.nodes);
-  const isNews = hasNewNodes || added.length + changed.length + removed.length > 0;
+  const jobs = differences(before.jobs, set.jobs);
+  const nodes = Bun.deepEquals(before.nodes, set.nodes) ? undefined : differences(before.nodes, set.nodes);
+  const isNews = nodes !== undefined || jobs.added.length + jobs.changed.length + jobs.removed.length > 0;
   if (!isNews && complaintsOf(before) === complaintsOf(set)) return undefined;
-  return { added, changed, removed, hasNewNodes, broken: set.broken, set };
+  return { ...jobs, nodes, broken: set.broken, set };
 }
 
-function isSame({ source: _, ...a }: ScheduledJob, { source: __, ...b }: ScheduledJob): boolean {
+function differences<Each extends ScheduledJob | Node>(
+  before: ReadonlyMap<string, Each>,
+  now: ReadonlyMap<string, Each>,
+): { added: Each[]; changed: Each[]; removed: Each[] } {
+  const added: Each[] = [];
+  const changed: Each[] = [];
+  for (const [name, each] of now) {
+    const old = before.get(name);
+    if (old === undefined) added.push(each);
+    else if (old !== each && !isSame(old, each)) changed.push(each);
+  }
+  const removed: Each[] = [];
+  for (const [name, each] of before) if (!now.has(name)) removed.push(each);
+  return { added, changed, removed };
+}
+
+/** Wherever the two stand. */
+function isSame(
+  { source: _, ...a }: ScheduledJob | Node,
+  { source: __, ...b }: ScheduledJob | Node,
+): boolean {
   return Bun.deepEquals(a, b);
 }
 

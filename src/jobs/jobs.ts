@@ -16,7 +16,7 @@ export { intervalRule, parseGoDuration } from "./distcrond-schedule.ts";
 export type { FileReading, JobTerms } from "./file-reading.ts";
 export { fileLimit, type JobPlaces } from "./find-files.ts";
 export type { BrokenFile, JobSet } from "./job-set.ts";
-export { type JobChange, JobTree, type TreeOptions } from "./job-tree.ts";
+export { type JobChange, JobTree, type NodeChange, type TreeOptions } from "./job-tree.ts";
 export { type JobWatch, type WatchOptions, watchJobs } from "./watch.ts";
 
 /** Where the tree is looked for without `--cron-dir`. */

@@ -160,6 +160,8 @@ const nodeFacts: Reader<NodeFacts> = object(
   { why: sentence, hint: sentence, nextCheckMs: instant, runsAtOnce: count },
 );
 
+const changeCounts = { added: count, changed: count, removed: count };
+
 const results: { readonly [Kind in ControlResult["kind"]]: Reader<Extract<ControlResult, { kind: Kind }>> } =
   {
     status: object({ kind: oneOf(["status"]), status }),
@@ -169,13 +171,10 @@ const results: { readonly [Kind in ControlResult["kind"]]: Reader<Extract<Contro
     stop: object({ kind: oneOf(["stop"]), run: runId, job: name }),
     pause: object({ kind: oneOf(["pause"]), pauses: list(readPause) }),
     resume: object({ kind: oneOf(["resume"]), ended: list(readPause) }),
-    reload: object({
-      kind: oneOf(["reload"]),
-      added: count,
-      changed: count,
-      removed: count,
-      broken: list(sentence),
-    }),
+    reload: object(
+      { kind: oneOf(["reload"]), ...changeCounts, broken: list(sentence) },
+      { nodes: object(changeCounts) },
+    ),
     nodes: object({ kind: oneOf(["nodes"]), nodes: list(nodeFacts) }),
     "test-nodes": object({ kind: oneOf(["test-nodes"]), tested: count, failed: count }),
   };

@@ -50,16 +50,22 @@ export type ControlResult =
   | { readonly kind: "stop"; readonly run: string; readonly job: string }
   | { readonly kind: "pause"; readonly pauses: readonly Pause[] }
   | { readonly kind: "resume"; readonly ended: readonly Pause[] }
-  | {
+  /** The counts are those of jobs; `nodes` is there where there are nodes, or were. */
+  | ({
       readonly kind: "reload";
-      readonly added: number;
-      readonly changed: number;
-      readonly removed: number;
+      readonly nodes?: ChangeCounts;
       readonly broken: readonly string[];
-    }
+    } & ChangeCounts)
   | { readonly kind: "nodes"; readonly nodes: readonly NodeFacts[] }
   /** `tested` counts the failed ones too. */
   | { readonly kind: "test-nodes"; readonly tested: number; readonly failed: number };
+
+/** How many are different from before. */
+export interface ChangeCounts {
+  readonly added: number;
+  readonly changed: number;
+  readonly removed: number;
+}
 
 /** How the daemon is. */
 export interface DaemonStatus {

@@ -20,6 +20,7 @@ import {
   ruleOf,
 } from "./rule-table.ts";
 import {
+  headerHint,
   isDaemonHeader,
   isNodeHeader,
   nextHeader,
@@ -108,7 +109,8 @@ function parseHeader(line: string, where: string): string | undefined | Problem 
   const [, inner] = /^\[job(|[ \t][^\n]*)\]$/i.exec(line) ?? [];
   if (inner === undefined) {
     const rule = `sections must be [job], [job NAME], [daemon] or [node NAME]: got ${quoted(line)}`;
-    return new Problem("invalid", rule, { where });
+    const hint = headerHint(line);
+    return new Problem("invalid", rule, { where, ...(hint !== undefined && { hint }) });
   }
   const name = inner.trim();
   if (name === "") return undefined;

@@ -48,6 +48,8 @@ export interface Owner {
 
 /** A list of more names is taken for a mistake. */
 const mostNames = 1000;
+/** What stands where "of" is meant; anything else there is the first name. */
+const slipsOfOf: ReadonlySet<string> = new Set(["for", "from", "in", "on", "off", "to"]);
 /** What `on` must look like, for messages. */
 export const placementRule = `must be ${policyWords.join(", ")}, and behind it nothing, or "of" with roles and hosts`;
 
@@ -70,7 +72,11 @@ export function parsePlacement(text: string, before: string): Placement | Proble
     return refusal(`${before}${placementRule}`, text, hint);
   }
   if (of === undefined) return placementOf(policy, []);
-  if (of !== "of") return refusal(`${before}${placementRule}`, text, `write: ${policy} of ${of}`);
+  if (of !== "of") {
+    const meant = list !== "" && slipsOfOf.has(of) ? list : `${of} ${list}`.trim();
+    const hint = `write: ${before === "on " ? before : ""}${policy} of ${meant}`;
+    return refusal(`${before}${placementRule}`, text, hint);
+  }
   const names = list.split(/[\s,]+/).filter((name) => name !== "");
   if (names.length === 0 || names.length > mostNames) {
     return refusal(`${before}must name 1 to ${mostNames} roles and hosts behind "of"`, text);

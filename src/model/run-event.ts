@@ -17,6 +17,8 @@ export interface StartEvent extends EventContext {
   readonly boot?: string;
   /** The job's user where it is not the record's owner. */
   readonly user?: string;
+  /** Its job is on nodes, and goes on there when the watching process is gone; missing: on this machine. */
+  readonly onNodes?: boolean;
 }
 
 /** A job has ended. */
@@ -201,6 +203,7 @@ function shapeOf(kind: unknown): Shape | undefined {
         "ticks?": isCount,
         "boot?": isText(100),
         "user?": isText(256),
+        "onNodes?": isBoolean,
         ...context,
       };
     case "end":

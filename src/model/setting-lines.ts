@@ -117,6 +117,12 @@ export function nextHeader(text: string, from: Place): Place | undefined {
   return undefined;
 }
 
+/** What may be meant by a header that is none; undefined: nothing that is known. */
+export function headerHint(header: string): string | undefined {
+  const isNodes = header.slice(0, 6).toLowerCase() === "[nodes" && !header.includes("[", 1);
+  return isNodes ? `did you mean ${quoted(`[node${header.slice(6)}`)}?` : undefined;
+}
+
 /** True for `[daemon]`, a section that rcrond alone reads. @param line without blanks at its ends */
 export function isDaemonHeader(line: string): boolean {
   return line.toLowerCase() === "[daemon]";

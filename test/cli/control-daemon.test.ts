@@ -382,12 +382,17 @@ describe("rcronctl reload", () => {
       "0 jobs added, 5 changed, 0 removed\nx:1: bad\n",
       1,
     ],
+    [
+      { added: 0, changed: 0, removed: 0, nodes: { added: 1, changed: 2, removed: 3 }, broken: [] },
+      "0 jobs added, 0 changed, 0 removed; 1 node added, 2 changed, 3 removed\n",
+      0,
+    ],
   ])(
     "says what has changed, and by its exit status whether all is right: %#",
     async (facts, stdout, exitCode) => {
       const { ctl } = daemon(() => ({ kind: "reload", ...facts }));
       expect(await ctl("reload")).toEqual({ exitCode, stdout, stderr: "" });
-      expect(JSON.parse((await ctl("reload", "--json")).stdout)).toEqual(facts);
+      expect(JSON.parse((await ctl("reload", "--json")).stdout)).toEqual({ nodes: null, ...facts });
     },
   );
 });
@@ -513,6 +518,27 @@ boot    running                                                                 
       lastRun: null,
       description: "d",
     });
+  });
+
+  test("jobs cuts the schedules and nodes before it cuts a name", async () => {
+    const long = { schedule: "*/5 8-18 * * 1-5 (Europe/Berlin)", on: "any of web, db1, db2, host backup" };
+    const names = ["tab:echo-6eea58", "tab:echo-7ffb69"];
+    const { words } = daemon(() => ({
+      kind: "jobs",
+      jobs: names.map((job) => ({ ...facts, ...long, job })),
+    }));
+    const folder = join(scratch.path, "no-record-yet");
+    const { stdout } = await run(words(["jobs", "--history", folder]), { env: { ...env, COLUMNS: "135" } });
+    const [, ...rows] = stdout.trimEnd().split("\n");
+    expect(rows.map((row) => row.split(" ", 1)[0])).toEqual(names);
+    for (const row of rows) {
+      expect(row.length).toBeLessThanOrEqual(135);
+      expect(row).toMatch(/\(Europe\/… {2}any of …$/);
+    }
+    const { stdout: narrow } = await run(words(["jobs", "--history", folder]), {
+      env: { ...env, COLUMNS: "60" },
+    });
+    expect(narrow.split("\n")[1]).toStartWith("tab:ech…  never ran");
   });
 
   test("jobs is the record's alone where no daemon answers, or --history names another record", async () => {

@@ -137,7 +137,7 @@ here          local  this machine     up, idle  2040-01-02 04:00:00 +01:00      
       stdout: "",
       stderr:
         "rcronctl: rcrond has no nodes: all jobs run on this machine\n" +
-        "rcronctl: hint: write a section [node NAME] into rcron.conf, and then: rcronctl reload\n",
+        "rcronctl: hint: write a section [node NAME] into rcron.conf, or a file below --nodesDirectory, and then: rcronctl reload\n",
     });
     expect(await ctl("nodes", "--json")).toEqual({ exitCode: 0, stdout: "[]\n", stderr: "" });
   });

@@ -90,3 +90,53 @@ describeOnPrivateHost("rcrond's socket", ["setpriv"], () => {
     ]);
   });
 });
+
+describeOnPrivateHost("rcrond with nodes", ["setpriv"], () => {
+  const fleet = `
+for name in rcronctl rcrond; do ln -s '${join(project, "dist")}/'$name /usr/bin/$name; done
+mkdir -p /etc/rcron/jobs.d
+conf() { printf '[daemon]\\nlog = stderr\\n'; for name; do printf '[node %s]\\nconnection = local\\n' $name; done; }
+conf here old >/etc/rcron/rcron.conf
+printf 'every 1d\\non any of here\\noutput none\\nrun sleep 1000\\n' >/etc/rcron/jobs.d/long
+rcrond >/run/out 2>&1 &
+rcrond=$!
+until_ok rcronctl status --json >/run/status
+`;
+
+  test("tells with a reload what has changed of them", async () => {
+    const ended = await onPrivateHost(`${fleet}
+      rcronctl reload
+      { conf here new other; printf 'roles = web\\n'; } >/etc/rcron/rcron.conf
+      rcronctl reload
+      conf new here >/etc/rcron/rcron.conf
+      rcronctl reload --json | tr -d ' \\n'; echo
+      conf >/etc/rcron/rcron.conf
+      rcronctl reload
+      rcronctl reload`);
+    const none = "0 jobs added, 0 changed, 0 removed";
+    expect(ended.stdout.split("\n")).toEqual([
+      `${none}; 0 nodes added, 0 changed, 0 removed`,
+      `${none}; 2 nodes added, 0 changed, 1 removed`,
+      '{"added":0,"changed":0,"removed":0,"nodes":{"added":0,"changed":0,"removed":1},"broken":[]}',
+      `${none}; 0 nodes added, 0 changed, 2 removed`,
+      none,
+      "",
+    ]);
+  });
+
+  test("is missed by the record while it is not there, and no run on nodes counts as interrupted", async () => {
+    const ended = await onPrivateHost(`${fleet}
+      rcronctl run long >/dev/null
+      until_ok sh -c 'rcronctl runs --json | grep -q "\\"state\\": \\"running\\""'
+      kill -9 $rcrond
+      until_ok sh -c '! kill -0 '$rcrond' 2>/dev/null'
+      rcronctl show $(rcronctl runs --json | sed -n 's/^    "run": "\\(.*\\)",/\\1/p') | grep -E '^(state|because)'
+      rcronctl metrics | grep -E '^rcron_job_(runs_total|failure_streak)' | cut -d '{' -f 1`);
+    expect(ended.stdout).toBe(
+      "state    interrupted\n" +
+        "because  rcrond is not there: it goes on on its nodes, and the next rcrond finds it again\n" +
+        "rcron_job_failure_streak\n",
+    );
+    expect(ended.exitCode).toBe(0);
+  });
+});

@@ -106,13 +106,14 @@ describe("rcronctl runs", () => {
   });
 
   test.each([
-    ["SIGTERM", 0],
-    ["SIGINT", 130],
+    ["SIGTERM", 0, "running", {}],
+    // Its rcrond is gone, and it goes on on its nodes.
+    ["SIGINT", 130, "interrupted", { ticks: 1, onNodes: true }],
   ] as const)(
-    "--follow shows what comes, and ends by %s with %i",
-    async (signal, status) => {
+    "--follow shows what comes, and ends by %s with %i; a run that is %s has its end to come",
+    async (signal, status, first, more) => {
       const own = newFolder();
-      journal(own, start("a1"));
+      journal(own, start("a1", more));
       const child = Bun.spawn(
         [binary, "--as", "rcronctl", "runs", "--follow", "--json", "--history", own, "--conf", conf],
         {
@@ -134,7 +135,7 @@ describe("rcronctl runs", () => {
           if (lines.length === 3) child.kill(signal);
         }
       }
-      expect(lines).toEqual(["a1 running", "a1 succeeded", "a2 running"]);
+      expect(lines).toEqual([`a1 ${first}`, "a1 succeeded", "a2 running"]);
       expect(await child.exited).toBe(status);
     },
     25_000,
@@ -167,6 +168,39 @@ describe("rcronctl show", () => {
       at: "2026-11-21T03:00:01.000Z",
       output: { bytes: 1024, leftOut: 1000, head: "begun\n", tail: "\u001b[31mended\n" },
     });
+  });
+
+  test("says of a run that no node could be had for what to do, and its reason once", async () => {
+    const folder = newFolder();
+    const sentence = "could not be started on web1 (web1: it can't be reached)";
+    const nodes = [{ node: "web1", result: "unreachable", ms: 5, sentence: "it can't be reached" }] as const;
+    journal(
+      folder,
+      start("cccc000000000001", { onNodes: true }),
+      end("cccc000000000001", { ok: false, cause: "not-started", sentence, nodes }),
+    );
+    const hint = "rcronctl nodes tells what to do";
+    const { stdout } = await ctl(folder, "show", "cccc");
+    expect(stdout).toContain(`\nstate    failed: ${sentence}\n`);
+    expect(stdout).not.toContain("because");
+    expect(stdout).toEndWith(
+      `\nnodes    web1  unreachable after 0.0 s: it can't be reached\nhint     ${hint}\n`,
+    );
+    expect((await ctl(folder, "why", "backup")).stdout).toMatch(
+      /^ran at .*, failed: could not be started on web1 .*\nhint: rcronctl nodes tells what to do\n$/,
+    );
+    expect((await ctl(folder, "show", "cccc", "--json")).stdout).not.toContain("hint");
+  });
+
+  test("has no hint of nodes, and tells the reason that its state does not say", async () => {
+    const folder = newFolder();
+    journal(
+      folder,
+      skip({ why: "condition", run: "dddd000000000001", sentence: "test -e /x: exit status 1" }),
+    );
+    const { stdout } = await ctl(folder, "show", "dddd");
+    expect(stdout).toContain("\nstate    skipped: condition\nbecause  test -e /x: exit status 1\n");
+    expect(stdout).not.toContain("hint");
   });
 
   test.each([
@@ -210,6 +244,7 @@ report  skipped  never                       never
       waiting: null,
       followsCluster: null,
       where: null,
+      on: null,
       description: null,
     });
   });

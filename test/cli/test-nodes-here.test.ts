@@ -65,7 +65,7 @@ describeWith("rcronctl nodes test, without rcrond", ["root", "unshare", "sshd"],
     });
     expect(byName.get("shut")).toMatchObject({
       up: false,
-      why: expect.stringContaining("127.0.0.1 lets us not in: "),
+      why: expect.stringContaining("127.0.0.1 does not let us in: "),
     });
     expect(readdirSync(scratch)).toEqual([]);
     await until(

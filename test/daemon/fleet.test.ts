@@ -174,6 +174,20 @@ describe("a fleet", () => {
     expect(before.c.asked).toBe(0);
   });
 
+  test("a node that comes back as it was has the connection that its runs still have", async () => {
+    const { fleet, link } = newFleet();
+    await fleet.setNodes([node("a")]);
+    const first = link("a");
+    fleet.begin("a", "r1", "backup");
+    await fleet.setNodes([]);
+    await fleet.setNodes([node("a")]);
+    expect(link("a")).toBe(first);
+    expect(fleet.find("a")?.link).toBe(first);
+    expect(fleet.reports.map(({ running }) => running)).toEqual([1]);
+    fleet.end("a", "r1");
+    expect(first.isClosed).toBe(false);
+  });
+
   test("ends with all connections closed, and asks nobody any more", async () => {
     const { clock, fleet, link } = newFleet();
     await fleet.setNodes([node("a")]);

@@ -1,7 +1,12 @@
 /** Runs over nodes, driven to their end, among fakes. */
 import { describe, expect, test } from "bun:test";
 import { Fleet, type NodeLink } from "../../src/daemon/fleet.ts";
-import { type DoneBefore, type PlacedAttempt, PlacedRuns } from "../../src/daemon/placed-runs.ts";
+import {
+  type DoneBefore,
+  type PlacedAttempt,
+  PlacedRuns,
+  type PlacementCourse,
+} from "../../src/daemon/placed-runs.ts";
 import type { PlacementLimits } from "../../src/daemon/placement-plan.ts";
 import type { Node } from "../../src/model/node.ts";
 import { Problem } from "../../src/model/problem.ts";
@@ -45,6 +50,10 @@ async function newScene(
   const placed: PlacedRuns<NodeLink> = new PlacedRuns({ fleet, clock, limits, random: () => 0 });
   await fleet.setNodes(nodes);
   /** Begins a run of a job file with these words. */
+  let isCourseTold = false;
+  const tellCourse = () => {
+    isCourseTold = true;
+  };
   const begin = (runId: string, words: string, before?: DoneBefore) => {
     const stop = new AbortController();
     const leave = new AbortController();
@@ -52,6 +61,10 @@ async function newScene(
     if (job?.placement === undefined) throw new Error(words);
     const run = { runId, jobName: job.name, placement: job.placement, overlap: job.rules.overlap };
     const work = {
+      onCourse: ({ among, leftOut }: PlacementCourse) => {
+        const out = leftOut.length === 0 ? "" : `, without ${leftOut.map(({ node }) => node).join(" ")}`;
+        if (isCourseTold) told.push(`${runId} is on ${[...among].join(" ")}${out}`);
+      },
       attempt: ({ node: { name } }: { node: Node }, stopped: AbortSignal, isResumed: boolean) => {
         told.push(`${runId} ${isResumed ? "goes on" : "begins"} on ${name}`);
         return new Promise<PlacedAttempt>((resolve) => {
@@ -79,7 +92,7 @@ async function newScene(
     return found;
   };
   const settle = () => clock.go(0);
-  return { clock, fleet, told, begin, attempt, settle };
+  return { clock, fleet, told, begin, attempt, settle, tellCourse };
 }
 
 describe("a placed run", () => {
@@ -127,6 +140,63 @@ describe("a placed run", () => {
     expect(told).toEqual(["r1 begins on a", "r1 success: ran on a (1)"]);
   });
 
+  test("all: a node that is defined no more when its part has ended is no reason to call it a failure", async () => {
+    const { begin, attempt, settle, fleet } = await newScene();
+    const { ended } = begin("r1", "on all of a,b");
+    await settle();
+    await fleet.setNodes([node("a")]);
+    attempt("r1", "a").end("success");
+    attempt("r1", "b").end("success");
+    expect(await ended).toBe("success");
+  });
+
+  test("all: a node that was down or busy when it began has no part in it later, and is told", async () => {
+    const { told, begin, attempt, settle, fleet, tellCourse } = await newScene();
+    tellCourse();
+    fleet.failed("b", new Problem("unreachable", "no answer"));
+    fleet.begin("c", "earlier", "job");
+    const { ended } = begin("r1", "on all");
+    await settle();
+    await fleet.test("b");
+    fleet.end("c", "earlier");
+    await settle();
+    attempt("r1", "a").end("success");
+    expect(await ended).toBe("failure");
+    expect(told).toEqual([
+      "r1 is on a, without b c",
+      "r1 begins on a",
+      "r1 failure: ran on a; b is down: no answer; c is still at an earlier run (1)",
+    ]);
+  });
+
+  test("all, gone on with by another daemon: those that were left out stay so", async () => {
+    const { told, begin, attempt, settle } = await newScene();
+    const down = { node: "b", why: "down", sentence: "b is down", reason: "down" } as const;
+    const course = { among: new Set(["a"]), leftOut: [down] };
+    const { ended } = begin("r1", "on all", { ended: [], going: ["a"], course });
+    await settle();
+    attempt("r1", "a").end("success");
+    expect(await ended).toBe("failure");
+    expect(told).toEqual(["r1 goes on on a", "r1 failure: ran on a; b is down (1)"]);
+  });
+
+  test("the time for waiting counts from when it waits: a long first attempt does not use it up", async () => {
+    const { told, begin, attempt, settle, clock, fleet } = await newScene([
+      node("a"),
+      node("b", { runsAtOnce: 1 }),
+    ]);
+    const { ended } = begin("r1", "on ordered of a,b\noverlap allow");
+    await clock.go(2 * 3_600_000);
+    fleet.begin("b", "other", "another-job");
+    attempt("r1", "a").end("failure");
+    await clock.go(60_000);
+    fleet.end("b", "other");
+    await settle();
+    attempt("r1", "b").end("success");
+    expect(await ended).toBe("success");
+    expect(told.at(-1)).toBe("r1 success: failed on a; ran on b (2)");
+  });
+
   test("ordered: one after the other, until one succeeds", async () => {
     const { told, begin, attempt, settle } = await newScene();
     const { ended } = begin("r1", "on ordered of c,a,b");
@@ -163,7 +233,7 @@ describe("a placed run", () => {
     const { ended } = begin("r2", "on any\noverlap allow");
     await clock.go(3_600_001);
     await ended;
-    expect(told.at(-1)).toBe("r2 skipped: no room on a for too long (0)");
+    expect(told.at(-1)).toBe("r2 skipped: a had no room for too long (0)");
   });
 
   test("is skipped where an earlier one goes on, or waits for it, as overlap says", async () => {
@@ -223,6 +293,16 @@ describe("a placed run", () => {
       "r2 begins on a",
       "r2 success: ran on a (1)",
     ]);
+  });
+
+  test("clobber does not wait for ever for a run that can't be ended, and can be stopped while it waits", async () => {
+    const { begin, clock, settle, fleet } = await newScene([node("a")]);
+    fleet.begin("a", "r0", "job");
+    const placed = begin("r1", "on all\noverlap clobber");
+    await settle();
+    placed.stop.abort();
+    expect(await placed.ended).toBe("stopped");
+    await clock.go(0);
   });
 
   test("a stop ends all that goes on, and starts nothing more", async () => {

@@ -1,5 +1,7 @@
 /** `[node NAME]` of rcron.conf: what rcrond makes of it, what it refuses, and that nobody else minds. */
 import { describe, expect, test } from "bun:test";
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
 import fc from "fast-check";
 import { nodeKeys, parseConf, readDaemonConf, readNodes } from "../../src/gate/gate.ts";
 import { nodeDefaults } from "../../src/gate/node-sections.ts";
@@ -7,6 +9,7 @@ import { parseJobSections } from "../../src/model/job-sections.ts";
 import type { Node } from "../../src/model/node.ts";
 import { Problem } from "../../src/model/problem.ts";
 import { ruleKeys } from "../../src/model/rule-table.ts";
+import { project } from "../support/program.ts";
 
 async function read(text: string): Promise<readonly Node[] | Problem> {
   const parsed = parseConf(text, "f");
@@ -47,6 +50,21 @@ describe("readNodes()", () => {
         source: { path: "f", line: 1 },
         roles: [],
         connection: ssh,
+        runsAtOnce: undefined,
+      } as Node,
+    ]);
+  });
+
+  test("the one in etc/rcron.conf.example is switched off, and can be switched on", async () => {
+    const example = readFileSync(join(project, "etc/rcron.conf.example"), "utf8");
+    expect(await read(example)).toEqual([]);
+    const section = /^#\[node web1\]\n(?:#.*\n)*/m.exec(example)?.[0] ?? "";
+    expect(await read(section.replace(/^#/gm, ""))).toEqual([
+      {
+        name: "web1",
+        source: { path: "f", line: 1 },
+        roles: ["web", "db"],
+        connection: { ...ssh, host: "web1.example.com", user: "rcron" },
         runsAtOnce: undefined,
       } as Node,
     ]);

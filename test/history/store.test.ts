@@ -28,6 +28,11 @@ let folders = 0;
 const newFolder = () => join(scratch.path, String(folders++));
 const states = async (folder: string) =>
   (await ask(folder, everything)).answer.map(({ id, state }) => `${id} ${state}`);
+/** How often the first job came to each end. */
+const totals = async (folder: string) => {
+  const [job] = (await ask(folder, (queries) => queries.jobs())).answer;
+  return Object.fromEntries((job?.totals ?? []).map(({ state, count }) => [state, count]));
+};
 
 describe("folding", () => {
   test("makes a run of a start and an end, together or apart", async () => {
@@ -185,6 +190,67 @@ describe("a run without an end", () => {
     const [run] = (await ask(folder, everything)).answer;
     expect([run?.state, run?.sentence]).toEqual(["succeeded", undefined]);
   });
+
+  test("counts once, as what it came to in the end", async () => {
+    const folder = newFolder();
+    journal(folder, start("a1"), end("a1"), start("a2", { boot: "another" }));
+    expect(await totals(folder)).toEqual({ succeeded: 1, interrupted: 1 });
+    journal(folder, end("a2", { ok: false, exit: 1 }));
+    expect(await totals(folder)).toEqual({ succeeded: 1, failed: 1 });
+    expect(await totals(folder)).toEqual({ succeeded: 1, failed: 1 });
+  });
+});
+
+describe("a run on nodes without an end", () => {
+  const elsewhere = "rcrond is not there: it goes on on its nodes, and the next rcrond finds it again";
+
+  test.each([
+    ["that is killed", { ticks: 1 }],
+    ["whose machine went down", { boot: "another" }],
+  ] as const)("goes on without a watcher %s, and is no failure", async (_, more) => {
+    const folder = newFolder();
+    journal(folder, start("a1", { ...more, onNodes: true }));
+    const [run] = (await ask(folder, everything)).answer;
+    expect([run?.state, run?.sentence]).toEqual(["interrupted", elsewhere]);
+    const [job] = (await ask(folder, (queries) => queries.jobs())).answer;
+    expect([job?.lastRun?.id, job?.failureStreak, job?.totals]).toEqual(["a1", 0, []]);
+    expect((await ask(folder, (queries) => queries.jobNames())).answer).toEqual(["backup"]);
+  });
+
+  test("counts once, when its end comes: after the next watcher has taken it over, or without one", async () => {
+    for (const isAdopted of [true, false]) {
+      const folder = newFolder();
+      const { pid, ticks } = start("a1");
+      journal(folder, start("a1", { ticks: 1, onNodes: true }));
+      expect(await states(folder)).toEqual(["a1 interrupted"]);
+      if (isAdopted) {
+        journal(folder, {
+          kind: "adopt",
+          run: "a1",
+          at: nightMs,
+          pid,
+          ...(ticks !== undefined && { ticks }),
+        });
+        const [run] = (await ask(folder, everything)).answer;
+        expect([run?.state, run?.sentence]).toEqual(["running", undefined]);
+      }
+      journal(folder, end("a1", { ok: false, exit: 3 }));
+      expect(await totals(folder)).toEqual({ failed: 1 });
+      const [run] = (await ask(folder, everything)).answer;
+      expect([run?.state, run?.sentence]).toEqual(["failed", undefined]);
+    }
+  });
+
+  test("of a later watcher that is gone as well, it still goes on", async () => {
+    const folder = newFolder();
+    const adopt = { kind: "adopt", run: "a1", at: nightMs, pid: process.pid } as const;
+    journal(folder, start("a1", { ticks: 1, onNodes: true }));
+    await states(folder);
+    journal(folder, { ...adopt, ticks: 1 });
+    const [run] = (await ask(folder, everything)).answer;
+    expect([run?.state, run?.sentence]).toEqual(["interrupted", elsewhere]);
+    expect(await totals(folder)).toEqual({});
+  });
 });
 
 describe("a run that another watcher has taken over", () => {
@@ -203,6 +269,9 @@ describe("a run that another watcher has taken over", () => {
       journal(folder, { ...adopt, ...marks });
       const [run] = (await ask(folder, everything)).answer;
       expect([run?.state, run?.sentence]).toEqual(["running", undefined]);
+      expect(await totals(folder)).toEqual({});
+      journal(folder, end("a1"));
+      expect(await totals(folder)).toEqual({ succeeded: 1 });
     }
   });
 

@@ -95,7 +95,16 @@ describe("explainTick()", () => {
       { ...earlier, state: "succeeded", ms: 61 * minuteMs },
     ],
     ["skipped: the run of 02:00 still went on (pid 4711, 1 h then)", overlap],
+    [
+      "skipped: the run of 02:00 still went on (pid 4711, 1 h then)",
+      overlap,
+      { ...earlier, state: "interrupted", onNodes: true },
+    ],
     ["skipped: an earlier run still went on", { state: "skipped", why: "overlap" }],
+    [
+      "skipped: web2 is still at an earlier run",
+      { state: "skipped", why: "overlap", holder: {}, sentence: "web2 is still at an earlier run" },
+    ],
     [
       "skipped: test -e /mnt/backup: exit status 1",
       { state: "skipped", why: "condition", sentence: "test -e /mnt/backup: exit status 1" },

@@ -1,13 +1,23 @@
 import { describe, expect, test } from "bun:test";
 import { checkJobs } from "../../src/jobs/jobs.ts";
+import type { Connection, Node } from "../../src/model/node.ts";
 import { zoneNamed } from "../schedule/expressions.ts";
 import { jobFolder } from "./job-folder.ts";
 
-async function checked(files: Readonly<Record<string, string>>) {
-  using folder = jobFolder({ userColumn: "no" });
+async function checked(
+  files: Readonly<Record<string, string>>,
+  { userColumn = "no", nodes = [] }: { userColumn?: "yes" | "no"; nodes?: readonly Node[] } = {},
+) {
+  using folder = jobFolder({ userColumn });
   for (const [name, text] of Object.entries(files)) folder.write(`tree/${name}`, text);
   const zone = zoneNamed("Europe/Berlin");
-  const report = await checkJobs({ ...folder.options, zone, nowMs: Date.UTC(2026, 10, 21) });
+  const { options } = folder;
+  const report = await checkJobs({
+    ...options,
+    terms: { ...options.terms, nodes },
+    zone,
+    nowMs: Date.UTC(2026, 10, 21),
+  });
   const said = report.findings.map(
     ({ severity, problem }) => `${severity} ${problem.message.replace(`${folder.path}/tree/`, "")}`,
   );
@@ -63,5 +73,69 @@ describe("checkJobs()", () => {
       "problem b:1",
     ]);
     expect(jobCount).toBe(3);
+  });
+});
+
+describe("checkJobs() of a job with a user, on nodes", () => {
+  const overSsh = (user: string | undefined): Connection => ({
+    kind: "ssh",
+    host: "x",
+    port: undefined,
+    user,
+    keyFile: undefined,
+    passwordFile: undefined,
+    isNewHostKeyAccepted: false,
+  });
+  const node = (name: string, connection: Connection): Node => ({
+    name,
+    source: { path: "rcron.conf", line: 1 },
+    roles: ["web"],
+    connection,
+    runsAtOnce: undefined,
+  });
+  const nodes = [
+    node("web1", overSsh("rcron")),
+    node("web2", overSsh(undefined)),
+    node("here", { kind: "local" }),
+    node("pod", { kind: "command", words: ["x"] }),
+    node("boss", overSsh("root")),
+  ];
+  const said = async (text: string, known: readonly Node[] = nodes) => {
+    const { findings } = await checked({ "tab.crontab": text }, { userColumn: "yes", nodes: known });
+    return findings.map(({ severity, problem }) => {
+      const message = problem.message.replace(/^.*tree\//, "").replace(/-[0-9a-f]{6}/, "");
+      return `${severity} ${message}; ${problem.hint}`;
+    });
+  };
+
+  test("the node that is reached as another user is named, and what to do about it", async () => {
+    expect(await said("RCRON_ON=any of web1\n*/5 * * * * root echo\n")).toEqual([
+      "warning tab.crontab:2: tab:echo runs as root, but web1 is reached as rcron: it will fail there; let the job's user be rcron, or write user = root in [node web1]",
+    ]);
+  });
+
+  test("so is the one of which nothing but ssh knows the user, and the one behind a command", async () => {
+    expect(await said("RCRON_ON=all of web2,pod\n*/5 * * * * root echo\n")).toEqual([
+      "warning tab.crontab:2: tab:echo runs as root, but web2 is reached as whoever its ssh configuration says: it will fail there; write user = root in [node web2]",
+      "warning tab.crontab:2: tab:echo runs as root, but pod is reached as whoever its command is there: it will fail there; a job file needs no user: let it be one, and name none",
+    ]);
+  });
+
+  test.each(["here,boss", "boss"])("nothing is said where the user is the right one: %s", async (names) => {
+    expect(await said(`RCRON_ON=all of ${names}\n*/5 * * * * root echo\n`)).toEqual([]);
+  });
+
+  test("nothing is said of a job that names no user", async () => {
+    const { findings } = await checked({ a: "every 1h\non any\nrun x\n" }, { nodes });
+    expect(findings).toEqual([]);
+  });
+
+  test("a role means its nodes, and of many the first are named", async () => {
+    const many = Array.from({ length: 5 }, (_, n) => node(`n${n}`, overSsh("rcron")));
+    for (const on of ["any", "any of web"]) {
+      expect((await said(`RCRON_ON=${on}\n*/5 * * * * root echo\n`, many))[0]).toStartWith(
+        "warning tab.crontab:2: tab:echo runs as root, but n0, n1, n2 and 2 more are reached as rcron: it will fail there;",
+      );
+    }
   });
 });

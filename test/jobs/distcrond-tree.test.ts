@@ -1,7 +1,7 @@
 /** distcrond's folders beside the tree: their names, their nodes, and what is known of all jobs together only. */
 import { describe, expect, test } from "bun:test";
 import { readFileSync } from "node:fs";
-import { checkJobs, JobTree, type TreeOptions, watchJobs } from "../../src/jobs/jobs.ts";
+import { checkJobs, type JobChange, JobTree, type TreeOptions, watchJobs } from "../../src/jobs/jobs.ts";
 import type { Node } from "../../src/model/node.ts";
 import { zoneNamed } from "../schedule/expressions.ts";
 import { type JobFolder, job, jobFolder, told } from "./job-folder.ts";
@@ -37,6 +37,14 @@ async function loaded(folder: JobFolder, more: Partial<TreeOptions> = {}): Promi
   const tree = new JobTree(optionsOf(folder, more));
   await tree.look();
   return tree;
+}
+
+/** What a look has found of nodes, as `told()` has the jobs; undefined: they are as and where they were. */
+function nodeNames(change: JobChange | undefined): string | undefined {
+  if (change?.nodes === undefined) return undefined;
+  const { added, changed, removed } = change.nodes;
+  const part = (sign: string, nodes: readonly Node[]) => nodes.map(({ name }) => `${sign}${name}`);
+  return [...part("+", added), ...part("~", changed), ...part("-", removed)].join(" ");
 }
 
 /** Both folders with a file each, so that neither is missed. */
@@ -118,8 +126,14 @@ describe("JobTree with distcrond's folders", () => {
     using folder = fleetFolder();
     const tree = await loaded(folder);
     const change = await tree.lookAnew({ ...terms, nodes: [confNode] });
-    expect([change?.hasNewNodes, [...tree.set.nodes.keys()]]).toEqual([true, ["web9", "web1"]]);
+    expect([nodeNames(change), [...tree.set.nodes.keys()]]).toEqual(["+web9", ["web9", "web1"]]);
     expect(await tree.lookAnew({ ...terms, nodes: [{ ...confNode }] })).toBeUndefined();
+    const moved = { ...confNode, source: { path: "rcron.conf", line: 9 } };
+    expect(nodeNames(await tree.lookAnew({ ...terms, nodes: [moved] }))).toBe("");
+    expect(nodeNames(await tree.lookAnew({ ...terms, nodes: [{ ...moved, roles: ["other"] }] }))).toBe(
+      "~web9",
+    );
+    expect(nodeNames(await tree.lookAnew({ ...terms, nodes: [] }))).toBe("-web9");
   });
 
   test("a file that turns bad keeps its job and its node", async () => {
@@ -129,11 +143,11 @@ describe("JobTree with distcrond's folders", () => {
     folder.replace("nodes.d/web1.json", '{"connection_type": "shh"}');
     const change = await tree.look();
     expect(told(change)).toBe("!backup.json !web1.json");
-    expect(change?.hasNewNodes).toBe(false);
+    expect(nodeNames(change)).toBeUndefined();
     expect(change?.broken.map(({ kept }) => kept.map(({ name }) => name))).toEqual([["backup"], []]);
     expect([[...tree.set.jobs.keys()], [...tree.set.nodes.keys()]]).toEqual([["backup"], ["web1"]]);
     folder.remove("nodes.d/web1.json");
-    expect((await tree.look())?.hasNewNodes).toBe(true);
+    expect(nodeNames(await tree.look())).toBe("-web1");
     expect(tree.set.nodes.size).toBe(0);
   });
 
@@ -215,7 +229,7 @@ describe("watchJobs() and checkJobs() with distcrond's folders", () => {
     const seen: string[] = [];
     const watch = await watchJobs({
       ...optionsOf(folder),
-      onChange: (change) => seen.push(`${told(change)}${change.hasNewNodes ? " nodes" : ""}`),
+      onChange: (change) => seen.push(`${told(change)}${change.nodes ? " nodes" : ""}`),
       onProblem: (problem) => seen.push(problem.message),
     });
     try {
@@ -262,6 +276,33 @@ describe("watchJobs() and checkJobs() with distcrond's folders", () => {
     const { findings } = await checkJobs(check);
     expect(findings.map(({ problem }) => problem.message.replace(`${folder.path}/`, ""))).toEqual([
       "jobs.d/backup.json:1: a job on nodes can't run: there is no node",
+    ]);
+    expect(findings[0]?.problem.hint).toBe(
+      "write a section [node NAME] in rcron.conf, or a file below --nodesDirectory",
+    );
+  });
+
+  test("names are not looked at while a node's file can't be read: what it would define is not known", async () => {
+    using folder = fleetFolder();
+    folder.replace("nodes.d/web1.json", "{");
+    const check = { ...optionsOf(folder), zone: zoneNamed("Europe/Berlin"), nowMs: 0 };
+    const { findings } = await checkJobs(check);
+    expect(findings.map(({ severity, problem }) => `${severity} ${problem.where}`)).toEqual([
+      `problem ${folder.path}/nodes.d/web1.json:1`,
+    ]);
+  });
+
+  test("a file of the other kind costs one sentence", async () => {
+    using folder = fleetFolder();
+    folder.write("jobs.d/db1.json", node("web"));
+    folder.write("nodes.d/report.json", json());
+    const check = { ...optionsOf(folder), zone: zoneNamed("Europe/Berlin"), nowMs: 0 };
+    const { findings } = await checkJobs(check);
+    expect(
+      findings.map(({ problem }) => `${problem.message.replace(`${folder.path}/`, "")}; ${problem.hint}`),
+    ).toEqual([
+      "jobs.d/db1.json:1: a job file must be a job's: this is a node's; node files stand below --nodesDirectory, and not below --jobsDirectory",
+      "nodes.d/report.json:1: a node file must be a node's: this is a job's; job files stand below --jobsDirectory, and not below --nodesDirectory",
     ]);
   });
 

@@ -77,6 +77,14 @@ const results: readonly ControlResult[] = [
   { kind: "resume", ended: [] },
   { kind: "reload", added: 0, changed: 1, removed: 2, broken: ["x:1: bad"] },
   {
+    kind: "reload",
+    added: 0,
+    changed: 0,
+    removed: 0,
+    nodes: { added: 1, changed: 2, removed: 3 },
+    broken: [],
+  },
+  {
     kind: "nodes",
     nodes: [
       {

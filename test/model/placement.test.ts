@@ -22,7 +22,10 @@ describe("parsePlacement()", () => {
     ["Any", /got "Any"$/, "did you mean any?"],
     ["one of web", /got "one of web"$/, "did you mean any?"],
     ["clobber", /got "clobber"$/, "write all here, and overlap clobber on a line of its own"],
-    ["any web", /got "any web"$/, "write: any of web"],
+    ["any web", /got "any web"$/, "write: on any of web"],
+    ["any for web", /got "any for web"$/, "write: on any of web"],
+    ["any web db1", /got "any web db1"$/, "write: on any of web db1"],
+    ["any for", /got "any for"$/, "write: on any of for"],
     ["any of", /^on must name 1 to 1000 roles and hosts behind "of"/, undefined],
     ["any of ,", /^on must name 1 to 1000/, undefined],
     [
