@@ -130,7 +130,12 @@ class CommandWay implements NodeWay {
         hasBegun = true;
       },
     });
-    const end = { ...(await runHere(part, what, { room, hosting: commandHosting })), hasStarted: hasBegun };
+    // What runs behind the program may go on when the program has been ended.
+    const unsure = { ...part, ports: { ...part.ports, isEndUnsure: true } };
+    const end = {
+      ...(await runHere(unsure, what, { room, hosting: commandHosting })),
+      hasStarted: hasBegun,
+    };
     if (isUnreachable(end)) this.#isWell = false;
     return end;
   }

@@ -14,6 +14,8 @@ export interface CommandFacts {
   /** The node's name. */
   readonly host: string;
   readonly words: readonly [program: string, ...args: string[]];
+  /** Where the job was to start; undefined: where the program puts it. */
+  readonly workingFolder: string | undefined;
   /** How the program itself ended; undefined where it goes on though the job has ended. */
   readonly program: Outcome | undefined;
   readonly wasStopped: boolean;
@@ -44,7 +46,7 @@ const noShell = [126, 127];
  *   found no shell. Without such proof the job may run there, and its first word was lost: `unseen`.
  */
 export function endOfCommand(facts: CommandFacts): CommandEnd {
-  const { host, words, program, verdict, hasBegun, wasStopped, wasTaken, lastLine } = facts;
+  const { host, words, workingFolder, program, verdict, hasBegun, wasStopped, wasTaken, lastLine } = facts;
   if (verdict?.kind === "ended") return { outcome: outcomeOf(verdict.status) };
   if (program?.kind === "not-started") {
     const { message, hint } = program.problem;
@@ -52,7 +54,7 @@ export function endOfCommand(facts: CommandFacts): CommandEnd {
     return { outcome: notStarted(new Problem("unreachable", `${host}: ${message}`, details)) };
   }
   if (wasStopped && program !== undefined) return { outcome: program };
-  if (verdict?.kind === "not-started") return { outcome: notExecuted(verdict.status, host) };
+  if (verdict?.kind === "not-started") return { outcome: notExecuted(verdict, host, workingFolder) };
 
   const ended = `the program ${printable(words[0])} ended with ${statusOf(program)}`;
   if (hasBegun) {

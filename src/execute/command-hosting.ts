@@ -62,6 +62,7 @@ export class CommandHosting {
       ...options,
       script: jobScript(token, header, input),
       token,
+      workingFolder: terms.workingFolder,
       stop,
       sinks: { stdout: streams?.stdout ?? 1, stderr: streams?.stderr ?? 2 },
       onStarted,

@@ -34,6 +34,8 @@ export interface CommandNode {
 export interface CommandRunOptions extends CommandNode {
   readonly script: Uint8Array;
   readonly token: ScriptToken;
+  /** Of the job, for messages. */
+  readonly workingFolder?: string | undefined;
   readonly stop: StopRequest | undefined;
   /** Descriptors that have the output, copied before anything starts; undefined: nobody has it. */
   readonly sinks: Readonly<Record<OutputName, number>> | undefined;
@@ -81,7 +83,7 @@ class CommandRun {
   }
 
   async run(): Promise<CommandEnd> {
-    const { host, words, script, sinks, stop } = this.#options;
+    const { host, words, workingFolder, script, sinks, stop } = this.#options;
     const pipes = RelayedPipes.open(sinks, (name, bytes) => this.#receive(name, bytes));
     if (pipes instanceof Problem) return { outcome: notStarted(pipes) };
     this.#pipes = pipes;
@@ -106,6 +108,7 @@ class CommandRun {
     return endOfCommand({
       host,
       words,
+      workingFolder,
       program,
       wasStopped,
       wasTaken,

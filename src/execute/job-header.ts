@@ -44,14 +44,14 @@ export function whyNotThere(
 
 /**
  * The header as one line of sh, in its very bytes. The job's words are the shell's arguments when it was read; where something
- * can't be done, it calls `v STATUS`, which must not return.
+ * can't be done, it calls `v STATUS`, or `v STATUS cd` where it is the folder, which must not return.
  */
 export function headerLine({ words, environment, workingFolder, umask, niceLevel }: Header): Uint8Array {
   const parts = [];
   const texts = [...words, ...environment.map(({ value }) => value), workingFolder ?? ""];
   if (texts.some((text) => text.includes("\n"))) parts.push(`n=$(printf '\\n.'); n=\${n%.}`);
   for (const { name, value } of environment) parts.push(`export ${name}=${quoted(value)}`);
-  if (workingFolder !== undefined) parts.push(`cd -- ${quoted(workingFolder)} || v 125`);
+  if (workingFolder !== undefined) parts.push(`cd -- ${quoted(workingFolder)} || v 125 cd`);
   if (umask !== undefined) parts.push(`umask ${umask.toString(8).padStart(4, "0")}`);
   parts.push(`set -- ${words.map(quoted).join(" ")}`);
   if (niceLevel !== undefined) {

@@ -9,7 +9,7 @@
  *
  * - `b`: the shell is there, and begins. What was printed before is nobody's output;
  * - `x STATUS`: the job has ended;
- * - `q STATUS`: it was not started, for the reason that a shell gives by that status.
+ * - `q STATUS`: it was not started, for the reason that a shell gives by that status; `f` behind it: its folder is not to be had.
  *
  * A mark holds a token that nobody can know, and is found wherever it stands: at the end of a line that has no end, or behind what
  * a program puts before each line. The script has the token in two pieces, so that who prints the script says nothing by it.
@@ -28,7 +28,7 @@ export interface ScriptToken {
 export type ScriptMark =
   | { readonly kind: "begun" }
   | { readonly kind: "ended"; readonly status: number }
-  | { readonly kind: "not-started"; readonly status: number };
+  | { readonly kind: "not-started"; readonly status: number; readonly isFolder?: true };
 
 /** No mark is longer, behind its token. */
 export const markLimit = 8;
@@ -59,7 +59,9 @@ t b || exit 1
   // Standard error is put aside, as some shells tell there by which signal a job was ended.
   return Buffer.concat([
     encodeWord(`${begin}exec 3>&2 2>/dev/null\n${input === undefined ? "" : writerOf(input)}if (\n`),
-    encodeWord(`trap 't "q$?"' EXIT\nv() { exit "$1"; }\nexec 2>&3 3>&-${input ? "" : " </dev/null"}\n`),
+    encodeWord(
+      `trap 't "q$?"' EXIT\nv() { case $2 in cd) trap 't q125f' EXIT;; esac; exit "$1"; }\nexec 2>&3 3>&-${input ? "" : " </dev/null"}\n`,
+    ),
     headerLine(header),
     encodeWord(`${programCheck}
 exec "$@"
@@ -106,11 +108,13 @@ export function readMark(
   bytes: Uint8Array,
 ): { readonly mark: ScriptMark; readonly length: number } | "more" | undefined {
   const text = String.fromCharCode(...bytes.subarray(0, markLimit));
-  const [whole, kind, digits] = /^([bxq])(\d{0,3});/.exec(text) ?? [];
-  if (whole === undefined) return /^([bxq]\d{0,3})?$/.test(text) ? "more" : undefined;
+  const [whole, kind, digits, letter] = /^([bxq])(\d{0,3})(f?);/.exec(text) ?? [];
+  if (whole === undefined) return /^([bxq]\d{0,3}f?)?$/.test(text) ? "more" : undefined;
   const status = Number(digits);
   const { length } = whole;
-  if (kind === "b") return digits === "" ? { mark: { kind: "begun" }, length } : undefined;
-  if (digits === "" || status > 255) return undefined;
-  return { mark: { kind: kind === "x" ? "ended" : "not-started", status }, length };
+  const isFolder = letter === "f";
+  if (kind === "b") return digits === "" && !isFolder ? { mark: { kind: "begun" }, length } : undefined;
+  if (digits === "" || status > 255 || (isFolder && kind === "x")) return undefined;
+  if (kind === "x") return { mark: { kind: "ended", status }, length };
+  return { mark: { kind: "not-started", status, ...(isFolder && { isFolder }) }, length };
 }

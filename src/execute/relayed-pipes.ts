@@ -12,15 +12,13 @@ import { Problem } from "../model/problem.ts";
 import type { SystemError } from "../system/libc.ts";
 import { closeFd, PipeReader } from "../system/pipe.ts";
 import { sleepUntilAborted } from "../system/timers.ts";
-import { StreamWriter } from "./ssh/stream-writer.ts";
+import { closeWriters, StreamWriter } from "./ssh/stream-writer.ts";
 
 /** One of the two. */
 export type OutputName = "stdout" | "stderr";
 
 /** How long something that the program left behind may go on with its output, when all of its own is read. */
 const detachGraceMs = 500;
-/** How long a reader that takes nothing is waited for at the end. */
-const stallLimitMs = 60_000;
 /** What a pipe holds whose size the system does not tell. */
 const usualCapacity = 64 * 1024;
 
@@ -101,10 +99,7 @@ export class RelayedPipes {
    */
   async close(): Promise<void> {
     for (const { reader, isEnded } of this.#lines.values()) if (!isEnded) reader.discard();
-    const waiting = new AbortController();
-    const closed = Promise.all([...new Set(this.#writers.values())].map((writer) => writer.close()));
-    await Promise.race([closed, sleepUntilAborted(stallLimitMs, waiting.signal)]);
-    waiting.abort();
+    await closeWriters(this.#writers.values());
   }
 
   #openLine(name: OutputName): SystemError | undefined {

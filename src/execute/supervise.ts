@@ -222,7 +222,7 @@ class Supervision {
     for (let delayMs = rules.retryDelayMs; ; delayMs = Math.min(delayMs * 2, longestRetryDelayMs)) {
       attempts += 1;
       end = await this.#attempt(attempts, capture);
-      const isFinal = end.isOk || attempts > rules.retries || !retriedAfter(end.cause);
+      const isFinal = end.isOk || attempts > rules.retries || !this.#isRetriedAfter(end.cause);
       if (isFinal || this.#interruptedBy !== undefined) break;
       this.#ports.onRetry(attempts + 1, delayMs, end.outcome);
       this.#isWaiting = true;
@@ -252,6 +252,12 @@ class Supervision {
       survivors: this.#survivors,
       ...(this.#cpuMs !== undefined && { cpuMs: this.#cpuMs }),
     };
+  }
+
+  /** What was ended on purpose is not started again, nor what may go on, or have run to its end: that would be twice. */
+  #isRetriedAfter(cause: RunEnd["cause"]): boolean {
+    if (cause === "timeout") return this.#hosting?.isEndUnsure !== true;
+    return cause !== "stopped" && cause !== "clobbered" && cause !== "unseen";
   }
 
   /** @returns undefined where nothing is copied: the job has this process's own streams */
@@ -354,11 +360,6 @@ class Supervision {
   #clobbered(): ReturnType<typeof clobberedEnd> {
     return this.#lock === undefined ? undefined : clobberedEnd(this.#lockRequest);
   }
-}
-
-/** What was ended on purpose is not started again, nor what may have run to its end: that would be twice. */
-function retriedAfter(cause: RunEnd["cause"]): boolean {
-  return cause !== "stopped" && cause !== "clobbered" && cause !== "unseen";
 }
 
 /** A shorter wait than this can't have changed the state that was asked for before it. */

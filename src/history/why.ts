@@ -62,7 +62,7 @@ function sentenceOf(run: RunRecord, question: TickQuestion): string {
     case "succeeded":
       return `ran at ${showTime(run.atMs)}, succeeded after ${took(run)}${where(run)}${attempts(run)}`;
     case "failed":
-      return `ran at ${showTime(run.atMs)}, failed: ${endOf(run)}${attempts(run)}`;
+      return `ran at ${showTime(run.atMs)}, ${failed(run)}${attempts(run)}`;
   }
 }
 
@@ -126,12 +126,18 @@ export function inShort(run: RunEnding): string {
     case "skipped":
       return run.why === "passive" ? "not run here: passive" : `skipped: ${run.why ?? "no reason"}`;
     case "failed":
-      return `failed: ${endOf(run)}`;
+      return failed(run);
     case "succeeded":
       return `succeeded after ${took(run)}${where(run)}`;
     default:
       return run.state;
   }
+}
+
+/** `failed: exit status 3 after 12 s`; `failed on web1: exit status 3`. */
+function failed(run: RunEnding): string {
+  const how = endOf(run);
+  return how.startsWith("failed ") ? how : `failed: ${how}`;
 }
 
 /** `exit status 3 after 12 s`; of a run over nodes, what became of it on each. */

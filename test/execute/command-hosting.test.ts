@@ -281,7 +281,11 @@ describe("what is said where no end was told", () => {
     const barred = await runBy(work.path, sh, "", words("/etc/passwd"));
     expect(barred.outcome).toMatchObject({ kind: "not-started", exitCode: 126 });
     const nowhere = await runBy(work.path, sh, "true", { rules: { workingFolder: "/no/such" } });
-    expect(nowhere.outcome).toMatchObject({ kind: "not-started", exitCode: 125 });
+    expect(nowhere.outcome).toMatchObject({
+      kind: "not-started",
+      exitCode: 125,
+      problem: { code: "denied", message: "it can't change to /no/such on web" },
+    });
     const odd = await runBy(work.path, sh, "true", { job: { environment: [{ name: "a-b", value: "" }] } });
     expect(odd.outcome).toMatchObject({ kind: "not-started", problem: { code: "invalid" } });
   });

@@ -159,16 +159,19 @@ for (const [need, shell] of shells) {
       );
     });
 
-    const unstarted: readonly [why: string, header: Partial<Header>, status: number][] = [
+    const unstarted: readonly [why: string, header: Partial<Header>, status: number, isFolder?: true][] = [
       ["a program that is not there", { words: ["no-such-program"] }, 127],
       ["a path that is not there", { words: ["/no/such"] }, 127],
       ["a file that is no program", { words: ["/etc/passwd"] }, 126],
-      ["a folder that is not there", { workingFolder: "/no/such" }, 125],
+      ["a folder that is not there", { workingFolder: "/no/such" }, 125, true],
     ];
-    for (const [why, header, status] of unstarted) {
+    for (const [why, header, status, isFolder] of unstarted) {
       test(`${why} is told apart from a job that ends so`, () => {
         const { marks } = fed(shell, jobScript(token, { ...plain, ...header }, undefined));
-        expect(marks.slice(0, 2)).toEqual([{ kind: "begun" }, { kind: "not-started", status }]);
+        expect(marks.slice(0, 2)).toEqual([
+          { kind: "begun" },
+          { kind: "not-started", status, ...(isFolder && { isFolder }) },
+        ]);
         const ending = { ...plain, words: ["sh", "-c", `exit ${status}`] };
         expect(fed(shell, jobScript(token, ending, undefined)).marks.at(1)).toEqual({
           kind: "ended",
@@ -270,6 +273,10 @@ describe("readMark()", () => {
     ["b;", { mark: { kind: "begun" }, length: 2 }],
     ["x0;\nmore", { mark: { kind: "ended", status: 0 }, length: 3 }],
     ["q127;", { mark: { kind: "not-started", status: 127 }, length: 5 }],
+    ["q125f;", { mark: { kind: "not-started", status: 125, isFolder: true }, length: 6 }],
+    ["q125f", "more"],
+    ["x125f;", undefined],
+    ["bf;", undefined],
     ["", "more"],
     ["x", "more"],
     ["x12", "more"],
@@ -289,6 +296,7 @@ describe("endOfCommand()", () => {
   const facts: CommandFacts = {
     host: "web",
     words: ["docker", "exec"],
+    workingFolder: "/w",
     program: { kind: "exited", exitCode: 1 },
     wasStopped: false,
     hasBegun: true,
@@ -325,6 +333,11 @@ describe("endOfCommand()", () => {
       "not executed is not started",
       { verdict: { kind: "not-started", status: 127 } },
       { kind: "not-started", exitCode: 127 },
+    ],
+    [
+      "… and a folder that is not to be had is told by its name",
+      { verdict: { kind: "not-started", status: 125, isFolder: true } },
+      { kind: "not-started", exitCode: 125, problem: { message: "it can't change to /w on web" } },
     ],
     ["a stopped program needs no other reason", { program: killed, wasStopped: true }, killed],
     [

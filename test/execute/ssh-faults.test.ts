@@ -149,6 +149,54 @@ describeWith("a node in trouble", ["root", "unshare", "sshd"], () => {
     }
   });
 
+  test("a run that hangs on its node before its job is there is stopped for good", async () => {
+    expect(await connection.open()).toBeUndefined();
+    const runId = newId();
+    const files = `/mnt/homes/sh/.cache/rcron/runs/${runId}.1`;
+    // In place of a script that can't change to a folder: one that lives, and has not told of a job.
+    node.run(`echo "b $(cat /proc/sys/kernel/random/boot_id) $(cat /proc/1/stat)" >${files}.c`);
+    const bootId = connection.facts?.bootId;
+    const started = { attempt: 1, isStderrApart: false, startedAtMs: Date.now(), positions: {} };
+    const lost = new AbortController();
+    const ended = runThere(folder.path, connection, "", {
+      runId,
+      hosting: { resumed: { ...started, runId, isStarted: false, bootId } },
+      ports: { lost: lost.signal, lostGraceMs: 100 },
+    });
+    setTimeout(() => lost.abort(), 300);
+    const end = await ended;
+    expect(end).toMatchObject({ cause: "stopped", outcome: { kind: "not-started" } });
+    const { outcome } = end;
+    expect(outcome.kind === "not-started" && outcome.problem.message).toBe(
+      "it was stopped before it was started",
+    );
+    expect(node.run(`ls ${files}.s`)).toBe(`${files}.s\n`); // by which it would know, should it go on
+  });
+
+  test("output that somebody has removed on the node is given up, and not asked for again and again", async () => {
+    await using own = await startNode(folder.path, { sshd: "LogLevel VERBOSE" });
+    const there = connectionTo(folder.path, own);
+    const warnings: string[] = [];
+    let heard = "";
+    const ended = runThere(folder.path, there, "echo 1; until [ -e ~/go ]; do sleep 0.1; done; exit 7", {
+      ports: {
+        onOutput: (bytes) => {
+          heard += Buffer.from(bytes).toString();
+        },
+        onWarning: (sentence) => void warnings.push(sentence),
+      },
+    });
+    await until(() => heard === "1\n", "its first output");
+    own.run("rm /mnt/homes/sh/.cache/rcron/runs/*.o0");
+    for (const pid of there.pids) process.kill(pid, "SIGKILL");
+    await until(() => warnings.includes("the node has lost the output"), "the warning");
+    own.run("touch /mnt/homes/sh/go");
+    expect((await ended).outcome).toEqual({ kind: "exited", exitCode: 7 });
+    const sessions = readFileSync(`${own.folder}/sshd.log`, "utf8").split("Starting session").length - 1;
+    expect(sessions).toBeLessThan(20);
+    await there.close();
+  });
+
   test("a node that is full: the job runs all the same, and what could not be kept is told", async () => {
     await using full = await startNode(folder.path, { homeBytes: 4 * 1024 * 1024 });
     const there = connectionTo(folder.path, full);
@@ -188,10 +236,10 @@ describeWith("a node that lets us not in", ["root", "unshare", "sshd"], () => {
   test("an unknown host key is refused, and the line to add is named", async () => {
     const configFile = `${folder.path}/empty`;
     writeFileSync(configFile, `UserKnownHostsFile ${folder.path}/none\nGlobalKnownHostsFile /dev/null\n`);
-    const connection = connectionTo(folder.path, node, "sh", { configFile });
+    const connection = connectionTo(folder.path, node, "sh", { configFile, name: "web1" });
     const problem = await connection.open();
     expect(problem).toMatchObject({ code: "denied" });
-    expect(problem?.message).toBe("the host key of 127.0.0.1 is not known");
+    expect(problem?.message).toBe("the host key of web1 (127.0.0.1) is not known");
     expect(problem?.hint).toContain(`${folder.path}/none`);
     expect(problem?.hint).toContain(lineOf());
     const end = await runThere(folder.path, connection, "true");
@@ -222,11 +270,15 @@ describeWith("a node that lets us not in", ["root", "unshare", "sshd"], () => {
     const keyFile = `${folder.path}/stranger`;
     Bun.spawnSync(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", keyFile]);
     const stranger = connectionTo(folder.path, node, "sh", { keyFile });
-    expect(await stranger.open()).toMatchObject({ code: "denied", hint: expect.stringContaining(".pub") });
-    const nobody = connectionTo(folder.path, node, "sh", { port: 1 });
+    expect(await stranger.open()).toMatchObject({
+      code: "denied",
+      message: expect.stringMatching(/^127\.0\.0\.1 does not let us in: .*Permission denied/),
+      hint: expect.stringContaining(".pub"),
+    });
+    const nobody = connectionTo(folder.path, node, "sh", { port: 1, name: "web1" });
     const refused = await nobody.open();
     expect(refused).toMatchObject({ code: "unreachable" });
-    expect(refused?.message).toContain("Connection refused");
+    expect(refused?.message).toMatch(/^web1 \(127\.0\.0\.1\) can't be reached: .*Connection refused/);
     const unknown = connectionTo(folder.path, node, "sh", { host: "no-such-host.invalid" });
     expect(await unknown.open()).toMatchObject({ code: "unreachable" });
   });

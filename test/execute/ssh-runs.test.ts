@@ -84,7 +84,11 @@ describeWith("runs on a node", ["root", "unshare", "sshd", "fish", "/bin/csh"], 
     const barred = await runThere(folder.path, as("sh"), "", words("/etc/passwd"));
     expect(barred.outcome).toMatchObject({ kind: "not-started", exitCode: 126 });
     const nowhere = await runThere(folder.path, as("sh"), "true", { rules: { workingFolder: "/no/such" } });
-    expect(nowhere.outcome).toMatchObject({ kind: "not-started", exitCode: 125 });
+    expect(nowhere.outcome).toMatchObject({
+      kind: "not-started",
+      exitCode: 125,
+      problem: { code: "denied", message: "it can't change to /no/such on 127.0.0.1" },
+    });
     await until(() => filesOf("sh") === "", "an empty folder");
   });
 

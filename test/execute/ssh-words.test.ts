@@ -18,10 +18,11 @@ import {
   controlFolderLimit,
   controlSocketOf,
   masterWords,
+  nodeInWords,
   sshWords,
 } from "../../src/execute/ssh/node-terms.ts";
 import { OutputStream } from "../../src/execute/ssh/output-stream.ts";
-import { whoIsThere } from "../../src/execute/ssh/remote-end.ts";
+import { fateOf, whoIsThere } from "../../src/execute/ssh/remote-end.ts";
 import { parseRemoteMark } from "../../src/execute/ssh/remote-mark.ts";
 
 const at = { fileId: "0123456789abcdef.1", token: "t0k", folders: ["/a/b", "/dev/shm/rcron-0"] };
@@ -89,6 +90,12 @@ describe("the words for ssh", () => {
       "StrictHostKeyChecking=accept-new",
     );
     expect(words).toContain("BatchMode=yes");
+  });
+
+  test("nodeInWords() says whom a name means, where it does not say so itself", () => {
+    expect(nodeInWords({ name: "web1", host: "127.0.0.1" })).toBe("web1 (127.0.0.1)");
+    expect(nodeInWords({ name: "web1", host: "web1" })).toBe("web1");
+    expect(nodeInWords({ host: "127.0.0.1" })).toBe("127.0.0.1");
   });
 
   test("what is left out is left to the user's configuration", () => {
@@ -165,6 +172,11 @@ describe("the lines of a node", () => {
     ["d o 2 5 cut", { kind: "drained", stream: "o", chunk: 2, bytes: 5, isCut: true }],
     ["x 255", { kind: "exit", status: 255 }],
     ["q 127", { kind: "not-started", status: 127 }],
+    ["q 125 cd", { kind: "not-started", status: 125, isFolder: true }],
+    ["q cd", undefined],
+    ["x 256", undefined],
+    ["q 256", undefined],
+    ["left 300", { kind: "left", count: 300 }],
     ["left 0", { kind: "left", count: 0 }],
     ["void", { kind: "void" }],
     ["x ", undefined],
@@ -191,6 +203,39 @@ describe("the lines of a node", () => {
     const later = { ...facts, aliveScript: { pid: 7, startTicks: 500 } };
     expect(whoIsThere(later)).toMatchObject({ isScriptAlive: false, isJobAlive: true });
   });
+});
+
+describe("fateOf()", () => {
+  const [script, job] = [
+    { pid: 7, startTicks: 99 },
+    { pid: 8, startTicks: 100 },
+  ];
+  const begun = { boot: "a", begunBoot: "a", script };
+  const fresh = { isStarted: false, isStopped: false };
+  const rows: readonly [claim: string, ...given: Parameters<typeof fateOf>, fate: string][] = [
+    ["the script waits for the job", { ...begun, job, aliveScript: script }, fresh, "alive"],
+    ["the job is there alone", { ...begun, job, aliveJob: job }, fresh, "alive"],
+    ["neither is, and it was started", { ...begun, job }, fresh, "unseen"],
+    [
+      "neither is, and it was heard before that it was started",
+      begun,
+      { ...fresh, isStarted: true },
+      "unseen",
+    ],
+    ["the script died before it started anything", begun, fresh, "void"],
+    ["the script is about to start it", { ...begun, aliveScript: script }, fresh, "alive"],
+    [
+      "the same, and it was stopped",
+      { ...begun, aliveScript: script },
+      { ...fresh, isStopped: true },
+      "stopped",
+    ],
+    ["nothing was said of it: that proves nothing", { boot: "a" }, fresh, "silent"],
+    ["nothing was said of it, and it was started", { boot: "a" }, { ...fresh, isStarted: true }, "unseen"],
+  ];
+  for (const [claim, facts, known, fate] of rows) {
+    test(claim, () => expect(fateOf(facts, known)).toBe(fate as never));
+  }
 });
 
 describe("OutputStream", () => {

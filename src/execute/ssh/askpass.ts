@@ -4,13 +4,24 @@
  */
 import { Problem } from "../../model/problem.ts";
 import { openGivenFile } from "../../system/given-input.ts";
-import { thrownSystemError } from "../../system/libc.ts";
 import { closeFd } from "../../system/pipe.ts";
+import { notReadable, whyNotPrivate } from "../../system/private-file.ts";
 
-/** It answers to the question for a password, and to no other: neither for a key's passphrase, nor whether a host is trusted. */
+/**
+ * It answers to the ssh that we have started, and to no other: one that leads to a jump host inherits the environment, and is that
+ * one's child. By its name the node could not be told from its jump host, which may have the same one, or ask in its name.
+ *
+ * It answers to the question for a password: neither for a key's passphrase or a token's PIN, nor whether a host is trusted, nor
+ * for a new password. Since OpenSSH 8.7 the node's own words stand behind `(USER@HOST) `.
+ */
 const program = `#!/bin/sh
+read -r stat </proc/$PPID/stat || exit 1
+set -- "$1" \${stat##*) }
+[ "$3" = "$RCRON_ASKPASS_FOR" ] || exit 1
 case $1 in
-*assphrase* | *yes/no* | *fingerprint*) exit 1 ;;
+"Enter "* | *yes/no* | *fingerprint* | *"ew password"*) exit 1 ;;
+"("?*@?*") "* | *assword:*) ;;
+*) exit 1 ;;
 esac
 IFS= read -r password <"$RCRON_PASSWORD_FILE" || [ -n "$password" ] || exit 1
 printf '%s\\n' "$password"
@@ -39,26 +50,18 @@ export function openAskpass(passwordFile: string): Askpass | Problem {
       SSH_ASKPASS_REQUIRE: "force",
       DISPLAY: ":", // without it, ssh before 8.4 asks no program
       RCRON_PASSWORD_FILE: passwordFile,
+      RCRON_ASKPASS_FOR: String(process.pid),
     },
     [Symbol.dispose]: () => closeFd(fd),
   };
 }
 
 function whyNotTrusted(path: string): Problem | undefined {
-  const refuse = (rule: string, hint: string) =>
-    new Problem("denied", `a node's password file must be ${rule}`, { where: path, hint });
+  const subject = "a node's password file";
+  const fileHint = "name a file that holds the password, no link to it";
   try {
-    const stat = process.getBuiltinModule("node:fs").lstatSync(path);
-    if (!stat.isFile()) return refuse("a regular file", "name a file that holds the password, no link to it");
-    const mode = (stat.mode & 0o777).toString(8).padStart(4, "0");
-    if ((stat.mode & 0o177) !== 0) return refuse(`of mode 0600 at most: it has ${mode}`, `chmod 600 ${path}`);
-    if (stat.uid !== 0 && stat.uid !== process.geteuid?.()) {
-      return refuse(`root's or one's own: it is that of uid ${stat.uid}`, `chown root ${path}`);
-    }
-    return undefined;
+    return whyNotPrivate({ path, subject, fileHint }, process.getBuiltinModule("node:fs").lstatSync(path));
   } catch (error) {
-    const { code, text } = thrownSystemError(error);
-    const rule = `a node's password file must be readable: ${text}`;
-    return new Problem(code === "ENOENT" ? "not-found" : "denied", rule, { where: path, cause: error });
+    return notReadable({ path, subject }, error);
   }
 }

@@ -32,8 +32,8 @@ export type ControlLine =
     }
   /** As a shell tells it: 128+N for signal N. */
   | { readonly kind: "exit"; readonly status: number }
-  /** It could not be executed. */
-  | { readonly kind: "not-started"; readonly status: number }
+  /** It could not be executed; or its folder is not to be had. */
+  | { readonly kind: "not-started"; readonly status: number; readonly isFolder?: true }
   | { readonly kind: "alive"; readonly who: "script" | "job"; readonly process: NodeProcess }
   /** How many processes could not be ended. */
   | { readonly kind: "left"; readonly count: number }
@@ -69,8 +69,13 @@ export function parseControlLine(line: string): ControlLine | undefined {
     case "d":
       return outputLine(word, rest);
     case "x":
+      return statusOf(rest[0], (status) => ({ kind: "exit", status }));
     case "q":
-      return numbered(rest[0], (status) => ({ kind: word === "x" ? "exit" : "not-started", status }));
+      return statusOf(rest[0], (status) => ({
+        kind: "not-started",
+        status,
+        ...(rest[1] === "cd" && { isFolder: true }),
+      }));
     case "left":
       return numbered(rest[0], (count) => ({ kind: "left", count }));
     case "n":
@@ -96,7 +101,15 @@ function outputLine(word: "c" | "d", [stream, chunkText, bytesText, cut]: string
   return { kind: "drained", stream, chunk, bytes, isCut: cut === "cut" };
 }
 
-function numbered(text: string | undefined, line: (value: number) => ControlLine): ControlLine | undefined {
+/** No shell knows a higher one. */
+function statusOf(text: string | undefined, line: (status: number) => ControlLine): ControlLine | undefined {
+  return numbered(text, (status) => (status <= 255 ? line(status) : undefined));
+}
+
+function numbered(
+  text: string | undefined,
+  line: (value: number) => ControlLine | undefined,
+): ControlLine | undefined {
   return text !== undefined && /^\d{1,9}$/.test(text) ? line(Number(text)) : undefined;
 }
 

@@ -6,8 +6,16 @@
  */
 import { Problem } from "../../model/problem.ts";
 import { openAskpass } from "./askpass.ts";
+import { whyKeyRefused } from "./key-file.ts";
 import { endMaster, masterPid } from "./mux-session.ts";
-import { connectMsOf, masterWords, type NodeTerms, type SshTerms, sshEnvironment } from "./node-terms.ts";
+import {
+  connectMsOf,
+  masterWords,
+  type NodeTerms,
+  nodeInWords,
+  type SshTerms,
+  sshEnvironment,
+} from "./node-terms.ts";
 import { connectProblem } from "./ssh-problem.ts";
 
 /** Of what ssh says, the end; a banner may be of any length. */
@@ -30,7 +38,7 @@ export interface Master {
 /**
  * Opens a connection.
  * @param socketPath where its socket shall be; whatever was left there by an earlier process is ended
- * @returns the connection, or why there is none: `unreachable`, `denied`
+ * @returns the connection, or why there is none: `unreachable`, `denied`; `not-found` for a file of a key or a password
  */
 export async function openMaster(
   node: NodeTerms,
@@ -43,6 +51,8 @@ export async function openMaster(
     await endMaster(socketPath);
     fs.rmSync(socketPath, { force: true });
   }
+  const wrong = node.keyFile === undefined ? undefined : whyKeyRefused(node.keyFile);
+  if (wrong !== undefined) return wrong;
   const askpass = node.passwordFile === undefined ? undefined : openAskpass(node.passwordFile);
   if (askpass instanceof Problem) return askpass;
   using _ = askpass;
@@ -54,8 +64,8 @@ export async function openMaster(
   if (pid === undefined) {
     child.kill("SIGKILL");
     const seconds = connectMsOf(ssh) / 1000;
-    if (signal?.aborted) return new Problem("unreachable", `${node.host}: no longer waited for`);
-    return new Problem("unreachable", `${node.host} has not answered for ${seconds} s`);
+    if (signal?.aborted) return new Problem("unreachable", `${nodeInWords(node)}: no longer waited for`);
+    return new Problem("unreachable", `${nodeInWords(node)} has not answered for ${seconds} s`);
   }
   said.forget();
   const ended = child.exited.then(() => said.last());

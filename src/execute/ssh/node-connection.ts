@@ -15,8 +15,10 @@ import {
   controlFolderLimit,
   controlSocketOf,
   type NodeTerms,
+  nodeInWords,
   type SshTerms,
 } from "./node-terms.ts";
+import { Turns } from "./turns.ts";
 
 /** What OpenSSH's server allows if nobody tells it otherwise. */
 const usualSessions = 10;
@@ -27,8 +29,12 @@ const reserved = 2;
 /** How long a run waits for a session. */
 const turnMs = 600_000;
 const mostRefusals = 20;
+const mostLoneRefusals = 10;
+const loneRefusalMs = 100;
 const mostFolders = 4;
 const leaveMs = 1000;
+/** Each costs tens of milliseconds of a core, and has a time limit: hundreds at once would all be late. */
+const connecting = new Turns(32);
 
 /** What is known of a node by asking it. */
 export interface NodeFacts {
@@ -39,9 +45,14 @@ export interface NodeFacts {
   readonly bootId: string;
 }
 
+/**
+ * The sockets of all connections of this process, there or on their way: of one node there may be two owners, a former definition
+ * whose runs go on, and the one that holds now. A socket that is none of these was left by another process, and is ended.
+ */
+const ours = new Set<string>();
+
 interface Shared {
   readonly master: Master;
-  readonly number: number;
   inUse: number;
   limit: number;
 }
@@ -55,6 +66,8 @@ export class NodeConnection {
   /** Sessions that have been told all, and do the last of it. */
   readonly #leaving = new Set<Promise<void>>();
   #opening: Promise<Problem | undefined> | undefined;
+  /** A further connection on its way. Not the same as the first one: it asks the node nothing. */
+  #growing: Promise<Problem | undefined> | undefined;
   #facts: NodeFacts | undefined;
   #isClosed = false;
   /** What ssh said when the last connection was lost; undefined while there is one, or never was. */
@@ -92,11 +105,14 @@ export class NodeConnection {
    */
   open(signal?: AbortSignal): Promise<Problem | undefined> {
     if (this.isUp) return Promise.resolve(undefined);
-    if (this.#isClosed) return Promise.resolve(new Problem("unreachable", `${this.node.host}: given up`));
+    if (this.#isClosed)
+      return Promise.resolve(new Problem("unreachable", `${nodeInWords(this.node)}: given up`));
     this.#opening ??= this.#open(signal)
       .catch((cause: unknown) => {
         const why = cause instanceof Error ? cause.message : String(cause);
-        return new Problem("unreachable", `${this.node.host}: no connection can be made: ${why}`, { cause });
+        return new Problem("unreachable", `${nodeInWords(this.node)}: no connection can be made: ${why}`, {
+          cause,
+        });
       })
       .finally(() => {
         this.#opening = undefined;
@@ -135,9 +151,12 @@ export class NodeConnection {
       session.close();
       if (refused.code !== "conflict" || !this.#shared.includes(shared)) return refused;
       shared.limit = Math.max(1, Math.min(shared.limit, shared.inUse - 1));
-      if (shared.inUse <= 1) return refused;
+      if (shared.inUse > 1) continue;
+      // Where one is all that it allows, the one before may not be over for the node yet.
+      if (refusals >= mostLoneRefusals) return refused;
+      await Bun.sleep(loneRefusalMs);
     }
-    return new Problem("unreachable", `${this.node.host} opens no session`);
+    return new Problem("unreachable", `${nodeInWords(this.node)} opens no session`);
   }
 
   /** Nothing more is wanted of a session than that it does what it was told last; it is ended if that takes too long. */
@@ -168,7 +187,9 @@ export class NodeConnection {
   async #open(signal: AbortSignal | undefined): Promise<Problem | undefined> {
     const wrong = makeControlFolder(this.#ssh.controlFolder);
     if (wrong !== undefined) return wrong;
-    const refused = await this.#connect(0, signal);
+    // All others may have been lost while a further one was made: then that one is the first, and nobody has asked through it.
+    await this.#growing;
+    const refused = this.#shared.length === 0 ? await this.#connect(signal) : undefined;
     if (refused !== undefined) return refused;
     const facts = await this.#ask(connectMsOf(this.#ssh));
     if (!(facts instanceof Problem)) {
@@ -179,18 +200,23 @@ export class NodeConnection {
     return facts;
   }
 
-  async #connect(number: number, signal?: AbortSignal): Promise<Problem | undefined> {
-    const master = await openMaster(
-      this.node,
-      this.#ssh,
-      controlSocketOf(this.#ssh, this.node, number),
-      signal,
-    );
-    if (master instanceof Problem) return master;
-    const shared = { master, number, inUse: 0, limit: this.#shared[0]?.limit ?? usualSessions };
+  async #connect(signal?: AbortSignal): Promise<Problem | undefined> {
+    const path = this.#unusedSocket();
+    ours.add(path);
+    const open = () => openMaster(this.node, this.#ssh, path, signal);
+    const master = await connecting.take(open).catch((cause: unknown) => {
+      ours.delete(path);
+      throw cause;
+    });
+    if (master instanceof Problem) {
+      ours.delete(path);
+      return master;
+    }
+    const shared = { master, inUse: 0, limit: this.#shared[0]?.limit ?? usualSessions };
     this.#shared.push(shared);
     this.#lostBecause = undefined;
     void master.ended.then((said) => {
+      ours.delete(path);
       this.#shared.splice(this.#shared.indexOf(shared), 1);
       if (this.#shared.length === 0) {
         this.#facts = undefined;
@@ -206,7 +232,6 @@ export class NodeConnection {
     const token = newToken();
     const folders: string[] = [];
     let [setsid, bootId, isWhole] = ["", "", false];
-    const { host } = this.node;
     const answered = Promise.withResolvers<void>();
     const asked = this.session(
       helloCommand(token),
@@ -237,11 +262,11 @@ export class NodeConnection {
     clearTimeout(timer);
     void asked.then((late) => late instanceof NodeSession && late.close());
     if (!isWhole) {
-      const rule = `${host} lets us in, but its shell does not start sh within ${timeoutMs / 1000} s`;
-      return new Problem("unreachable", rule, { hint: `ssh ${host} exec sh -c true` });
+      const rule = `${nodeInWords(this.node)} lets us in, but its shell does not start sh within ${timeoutMs / 1000} s`;
+      return new Problem("unreachable", rule, { hint: `ssh ${this.node.host} exec sh -c true` });
     }
     if (folders.length === 0) {
-      return new Problem("denied", `${host} has no folder for what runs there`, {
+      return new Problem("denied", `${nodeInWords(this.node)} has no folder for what runs there`, {
         hint: "~/.cache or /var/tmp must be writable to its user",
       });
     }
@@ -255,27 +280,33 @@ export class NodeConnection {
       if (this.#shared.length === 0) {
         return new Problem(
           "unreachable",
-          `${this.node.host}: ${this.#lostBecause ?? "there is no connection"}`,
+          `${nodeInWords(this.node)}: ${this.#lostBecause ?? "there is no connection"}`,
         );
       }
       const free = this.#shared.find(({ inUse, limit }) => inUse < limit);
       const taken = this.#shared.reduce((sum, { inUse }) => sum + inUse, 0);
       const room = mostMasters * (this.#shared[0]?.limit ?? usualSessions) - (isUrgent ? 0 : reserved);
       if (free !== undefined && taken < room) return free;
-      const number = firstUnused(this.#shared.map((shared) => shared.number));
-      if (free === undefined && number < mostMasters) {
+      if (free === undefined && this.#shared.length < mostMasters) {
         // One at a time, for all that wait.
-        this.#opening ??= this.#connect(number).finally(() => {
-          this.#opening = undefined;
+        this.#growing ??= this.#connect().finally(() => {
+          this.#growing = undefined;
           this.#wake();
         });
-        const refused = await this.#opening;
+        const refused = await this.#growing;
         if (refused === undefined) continue;
       }
       if (performance.now() > endMs) {
-        return new Problem("unreachable", `${this.node.host} has no session to spare`);
+        return new Problem("unreachable", `${nodeInWords(this.node)} has no session to spare`);
       }
       await this.#woken();
+    }
+  }
+
+  #unusedSocket(): string {
+    for (let number = 0; ; number++) {
+      const path = controlSocketOf(this.#ssh, this.node, number);
+      if (!ours.has(path)) return path;
     }
   }
 
@@ -301,10 +332,6 @@ export class NodeConnection {
 /** A word that nobody can have printed before it was made. */
 export function newToken(): string {
   return Buffer.from(crypto.getRandomValues(new Uint8Array(12))).toString("hex");
-}
-
-function firstUnused(numbers: readonly number[]): number {
-  for (let number = 0; ; number++) if (!numbers.includes(number)) return number;
 }
 
 function makeControlFolder(folder: string): Problem | undefined {

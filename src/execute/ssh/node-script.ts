@@ -25,8 +25,10 @@ const chunkBlocks = 1024;
 const blockBytes = 16 * 1024;
 /** So many files may be there besides the one that is written. */
 const waitingChunks = 4;
-/** What nobody has asked for so long is removed. */
+/** What nobody has asked for so long is removed, unless who writes it is still there. */
 const staleDays = 7;
+/** By whom a run of another boot is written, nobody can see: nodes may share a home, and it may be alive on another one. */
+const foreignDays = 90;
 
 /** A run's output, or its standard error where that is apart. */
 export type StreamName = "o" | "e";
@@ -59,7 +61,10 @@ export function isPlainFolder(folder: string): boolean {
   return plainFolder.test(folder);
 }
 
-/** Which folders there are, what boot this is, and what the node has. Removes what was forgotten long ago. */
+/**
+ * Which folders there are, what boot this is, and what the node has. Removes what was forgotten long ago: all of a run of which
+ * neither script nor job is there (a job that says nothing for a week is no dead one), and what has no run any more.
+ */
 export function helloCommand(token: string): string {
   return command(
     `
@@ -69,7 +74,22 @@ f() {
   [ -d "$1" ] || mkdir -p -m 700 "$1" || return 1;
   [ -d "$1" ] && [ -O "$1" ] && [ -w "$1" ] && chmod 700 "$1" || return 1;
   echo "folder $1" >&3;
-  find "$1" -type f -mtime +${staleDays} -exec rm -f {} + >/dev/null 3>&- &
+  w "$1" >/dev/null 3>&- &
+};
+w() {
+  find "$1" -type f -mtime +${staleDays} | while read -r n; do
+    i=\${n%.*};
+    case $n in *.c) a "$n" || rm -f "$i".*;; *) [ -e "$i.c" ] || rm -f "$n";; esac;
+  done
+};
+a() {
+  while read -r x y z; do
+    case $x in b) [ "$y" = "$b" ] || { find "$1" -mtime -${foreignDays} | grep -q .; return; };; p) z="$y $z";; *) continue;; esac;
+    s=; read -r s </proc/\${z%% *}/stat || continue;
+    set -- \${z##*) }; [ $# -gt 19 ] || continue; shift 19; y=$1;
+    set -- \${s##*) }; [ $# -gt 19 ] && shift 19 && [ "$y" = "$1" ] && return 0;
+  done <"$1";
+  return 1;
 };
 g() { [ -L "$1" ] && return 1; f "$1"; };
 case $HOME in /?*) f "$HOME/.cache/rcron/runs";; *) false;; esac || g /var/tmp/rcron-$u || g /tmp/rcron-$u;
@@ -90,18 +110,18 @@ a=$1 k=$2 z=$3 w=$4; shift 4;
 exec 3>&2 2>/dev/null 5<&0;
 echo "$k"; echo "$k" >&3;
 IFS= read -r h || exit 90;
-t() { echo "$*" >>$i.c; echo "$*" >&3; };
+t() { { echo "$*" >>$i.c; echo "$*" >&3; } 2>/dev/null; };
 o=;
 for d; do
   i=$d/$a;
   set -C; if true >$i.c; then set +C; else set +C; [ -e $i.c ] && { echo taken >&3; exit 91; }; continue; fi;
   b=; s=; read -r b </proc/sys/kernel/random/boot_id; read -r s </proc/self/stat;
-  echo "b $b $s" >>$i.c && echo "b $b $s" >&3 && { o=1; break; };
+  echo "b $b $s" >>$i.c && { read -r x y <$i.c; [ "$x" = b ] || { echo taken >&3; exit 91; }; echo "b $b $s" >&3 && { o=1; break; }; };
 done;
 [ "$o" ] || { echo nofolder >&3; exit 92; };
 f=/dev/null;
 if [ $z -gt 0 ]; then f=$i.i; head -c $z >$f; [ $(wc -c <$f) -eq $z ] || { t n input; exit 93; }; fi;
-v() { t "q $1"; trap - EXIT; exit $1; };
+v() { t "q $*"; trap - EXIT; exit $1; };
 l() {
   (
     exec <$f 5<&- 2>&$1 4>&-;
@@ -161,11 +181,14 @@ ${follower("$i.$v$n", "+$f")}`,
   );
 }
 
-/** Finds the files of a run; where there are none, makes sure that there never will be: a start that is still on its way finds it taken. */
+/**
+ * Finds the files of a run; where there are none, makes sure that there never will be: a start that is still on its way finds it
+ * taken. Who has made `R.c` and not written to it yet reads its first line when he has, as we do: it says who was first.
+ */
 const claimed = `
 o=; for d; do i=$d/$a; [ -s $i.c ] && { o=1; break; }; done;
 set -C;
-[ "$o" ] || for d; do i=$d/$a; true >$i.c && { echo void >>$i.c; break; }; [ -e $i.c ] && break; done;
+[ "$o" ] || for d; do i=$d/$a; true >$i.c; [ -e $i.c ] && { echo void >>$i.c; break; }; done;
 set +C;`;
 
 /**

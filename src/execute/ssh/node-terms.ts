@@ -11,7 +11,7 @@ export interface NodeTerms {
   readonly name?: string | undefined;
   readonly port?: number | undefined;
   readonly user?: string | undefined;
-  /** A private key; then no other one is tried. */
+  /** A private key; then no other one is tried. A regular file that is nobody else's, root's or one's own. */
   readonly keyFile?: string | undefined;
   /** The password on its first line; a regular file of mode 0600 at most, root's or one's own. */
   readonly passwordFile?: string | undefined;
@@ -19,6 +19,11 @@ export interface NodeTerms {
   readonly isNewHostKeyAccepted?: boolean | undefined;
   /** Instead of `~/.ssh/config` and `/etc/ssh/ssh_config`. */
   readonly configFile?: string | undefined;
+}
+
+/** What messages call it: its name, and whom that means where it does not say so itself. */
+export function nodeInWords({ name, host }: Pick<NodeTerms, "name" | "host">): string {
+  return name === undefined || name === host ? host : `${name} (${host})`;
 }
 
 /** How connections are made, whatever the node. */
@@ -43,8 +48,10 @@ export const controlFolderLimit = socketPathLimit - bindExtra - "/0123456789abcd
  * @param number from 0; there are several where a node allows few sessions on one
  */
 export function controlSocketOf({ controlFolder }: SshTerms, node: NodeTerms, number: number): string {
-  const { name, host, port, user, keyFile, configFile } = node;
-  const key = JSON.stringify([name, host, port, user, keyFile, configFile]);
+  // All of it: a node as it was, whose runs still go on, and as it is now have a connection each.
+  const { name, host, port, user, keyFile, configFile, passwordFile, isNewHostKeyAccepted } = node;
+  const login = [user, keyFile, passwordFile, isNewHostKeyAccepted === true];
+  const key = JSON.stringify([name, host, port, configFile, ...login]);
   return `${controlFolder}/${Bun.hash(key).toString(16).padStart(16, "0")}.${number}`;
 }
 

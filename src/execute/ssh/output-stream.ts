@@ -7,6 +7,7 @@ import type { NodeSession } from "./node-session.ts";
 
 /** A node that goes by its script never has so many files full; another one shall not fill our memory. */
 const mostFull = 64;
+const mostMisses = 5;
 
 /** A stream. */
 export class OutputStream {
@@ -17,6 +18,7 @@ export class OutputStream {
   readonly #full = new Map<number, number>();
   #drained: { readonly chunk: number; readonly bytes: number; readonly isCut: boolean } | undefined;
   #isGivenUp = false;
+  #misses = 0;
   /** The session that brings it now. */
   session: NodeSession | undefined;
   /** Which of the sessions that ever brought it is heard: what another one still has would be had twice. */
@@ -70,6 +72,7 @@ export class OutputStream {
   }
 
   received(bytes: number): void {
+    this.#misses = 0;
     this.#offset += bytes;
   }
 
@@ -91,6 +94,12 @@ export class OutputStream {
     this.#full.delete(this.#chunk);
     this.#chunk += 1;
     this.#offset = 0;
+  }
+
+  /** A file that must be there is not. @returns true at the fifth time in a row */
+  isLost(): boolean {
+    this.#misses += 1;
+    return this.#misses >= mostMisses;
   }
 
   /** What is not had by now is not waited for. */

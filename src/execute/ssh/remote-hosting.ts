@@ -16,7 +16,7 @@ import type { StreamName } from "./node-script.ts";
 import { notStarted } from "./remote-end.ts";
 import { knownEnd, outcomeOfEnd, type RemoteMark } from "./remote-mark.ts";
 import { RemoteRun } from "./remote-run.ts";
-import { StreamWriter } from "./stream-writer.ts";
+import { closeWriters, StreamWriter } from "./stream-writer.ts";
 
 /** How often is told how far the output has come, while it comes. */
 const markMs = 1000;
@@ -30,6 +30,8 @@ export interface RemoteHostingOptions {
   readonly niceLevel?: number | undefined;
   /** The run to be picked up, instead of a first start. Where it is a condition's, what comes is a start of its own. */
   readonly resumed?: RemoteMark | undefined;
+  /** Nothing is to be started any more: what is picked up, is all there is. */
+  readonly isResumeOnly?: boolean;
   /** How many starts there were before, of the condition too: those that come are counted from there on. */
   readonly startsBefore?: number | undefined;
   /** Told before the start, when the job was started, while output comes, once a second, and when it has ended. */
@@ -70,7 +72,8 @@ export class RemoteHosting {
     for (let starts = 1; ; starts++) {
       const { outcome, isVoid } = await this.#start(job, terms, start);
       // Lost on its way, or with the process that was about to start it. The node is there: it has just said so.
-      if (!isVoid || starts === mostStarts || start.stop?.signal.aborted === true) return outcome;
+      const mayStart = starts < mostStarts && this.#options.isResumeOnly !== true;
+      if (!isVoid || !mayStart || start.stop?.signal.aborted === true) return outcome;
     }
   }
 
@@ -88,7 +91,7 @@ export class RemoteHosting {
     if (writers instanceof Problem) return { outcome: notStarted(writers), isVoid: false };
     const { onMark, connection, awayMs } = this.#options;
     const identity = {
-      runId: this.#runId,
+      runId: resumed?.runId ?? this.#runId, // its files there have it in their names
       attempt: this.#starts,
       isStderrApart: resumed?.isStderrApart ?? writers.e !== undefined,
     };
@@ -110,6 +113,7 @@ export class RemoteHosting {
       identity,
       {
         awayMs,
+        workingFolder: terms.workingFolder,
         onBytes: (stream, bytes) => {
           markTimer ??= setTimeout(() => {
             markTimer = undefined;
@@ -128,7 +132,7 @@ export class RemoteHosting {
     );
     if (resumed?.end !== undefined) {
       run.forget();
-      await Promise.all([writers.o.close(), writers.e?.close()]);
+      await closeWriters(Object.values(writers));
       return { outcome: outcomeOfEnd(resumed.end), isVoid: false };
     }
     tellMark(); // before, for afterwards this process may be gone
@@ -138,7 +142,7 @@ export class RemoteHosting {
         : run.resume();
     const outcome = await (start.stop === undefined ? ended : endedOrStopped(run, ended, start.stop));
     clearTimeout(markTimer);
-    await Promise.all([writers.o.close(), writers.e?.close()]);
+    await closeWriters(Object.values(writers));
     return { outcome, isVoid: run.isVoid };
   }
 

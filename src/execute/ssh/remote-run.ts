@@ -10,18 +10,21 @@ import { Problem } from "../../model/problem.ts";
 import { sleepUntilAborted } from "../../system/timers.ts";
 import { type Header, headerLine } from "../job-header.ts";
 import { type ControlLine, parseControlLine } from "./control-lines.ts";
+import { forgetOnNode } from "./forget-on-node.ts";
 import { type NodeConnection, newToken } from "./node-connection.ts";
-import { forgetCommand, type StreamName, standCommand, startCommand } from "./node-script.ts";
+import { type StreamName, standCommand, startCommand } from "./node-script.ts";
 import { NodeSession } from "./node-session.ts";
+import { nodeInWords } from "./node-terms.ts";
 import {
   type Facts,
   factsWith,
+  fateOf,
   lostBefore,
   noFacts,
   notExecuted,
   notStarted,
   outcomeOf,
-  whoIsThere,
+  stoppedBefore,
   whyNotStarted,
 } from "./remote-end.ts";
 import { type Positions, RunOutput } from "./run-output.ts";
@@ -33,14 +36,10 @@ const lastRetryMs = 10_000;
 const defaultAwayMs = 86_400_000;
 /** How often is looked whether who is to tell of the end is still there, once the session that started it is lost. */
 const lookMs = 20_000;
-/** After the job's end: what it has left behind may go on with its output, and is not waited for, whether silent or not. */
-const detachMs = 1500;
-const leftoverMs = 10_000;
 /** So long the node may take to start the job, or to say how a run stands; else the connection is not trusted any more. */
 const answerMs = 60_000;
-/** Output that is there and does not come is asked for anew. */
-const stallMs = 3000;
 const mostStarts = 3;
+const mostSilences = 3;
 
 /** What a run needs of the outside. */
 export interface RemotePorts {
@@ -52,8 +51,12 @@ export interface RemotePorts {
   readonly onEnd?: ((outcome: Outcome) => void) | undefined;
   /** What could not be done as asked; a sentence. */
   readonly onWarning: (sentence: string) => void;
+  /** Where the job starts, for messages. */
+  readonly workingFolder?: string | undefined;
   /** How long the node may be away, with the run's fate unknown; 24 hours. */
   readonly awayMs?: number | undefined;
+  /** How long a receiver that has no room is waited for at the end; a minute. */
+  readonly readerMs?: number | undefined;
 }
 
 /** Which run it is. */
@@ -95,8 +98,12 @@ export class RemoteRun {
   #awaySinceMs: number | undefined;
   #facts: Facts = noFacts;
   #timer: Timer | undefined;
-  #isDetached = false;
   #isVoid = false;
+  /** No word of it was sent. */
+  #isStarting = false;
+  /** The node has ended all of it that there was, and will start nothing of it. */
+  #isStopped = false;
+  #silences = 0;
   #isRecovering = false;
 
   constructor(
@@ -119,6 +126,7 @@ export class RemoteRun {
         onBytes: ports.onBytes,
         onProgress: () => this.#look(),
         onWarning: ports.onWarning,
+        stallMs: ports.readerMs,
         over: this.#over.signal,
       },
     );
@@ -135,11 +143,6 @@ export class RemoteRun {
     return this.#isVoid;
   }
 
-  /** True where something that the job started went on with its output, and was left to it. */
-  get isDetached(): boolean {
-    return this.#isDetached;
-  }
-
   /**
    * Starts it, and waits for its end.
    * @param input what it reads; undefined: nothing
@@ -147,11 +150,18 @@ export class RemoteRun {
    *   more: another node may have it
    */
   async start(header: Header, input: Uint8Array | undefined): Promise<Outcome> {
-    const session = await this.#startingSession(input?.length ?? 0);
-    if (session instanceof Problem) return notStarted(session);
-    this.#arm(() => void this.#doubt(), answerMs);
-    session.write(headerLine(header));
-    if (input !== undefined) session.write(input);
+    this.#isStarting = true;
+    const starting = this.#startingSession(input?.length ?? 0).then((session) => {
+      this.#isStarting = false;
+      if (session instanceof Problem) this.#finish(notStarted(session));
+      else if (this.#over.signal.aborted) session.close();
+      else {
+        this.#arm(() => void this.#doubt(), answerMs);
+        session.write(headerLine(header));
+        if (input !== undefined) session.write(input);
+      }
+    });
+    starting.catch(this.#outcome.reject); // a defect is its caller's
     return this.#outcome.promise;
   }
 
@@ -159,10 +169,10 @@ export class RemoteRun {
   async #startingSession(inputBytes: number): Promise<NodeSession | Problem> {
     for (let tries = 1; ; tries++) {
       const refused = await this.#connection.open();
-      const facts = this.#connection.facts;
       if (refused !== undefined) return refused;
-      this.#bootId = facts?.bootId;
+      const { facts } = this.#connection;
       const token = newToken();
+      this.#bootId = facts?.bootId;
       const command = startCommand({
         fileId: this.#fileId,
         token,
@@ -196,19 +206,21 @@ export class RemoteRun {
    * @returns how many of its processes are left; undefined where that could not be learned
    */
   async stop(graceMs: number): Promise<number | undefined> {
-    const { runId } = this.#identity;
+    const run = { fileId: this.#fileId, runId: this.#identity.runId };
     const endMs = performance.now() + (this.#ports.awayMs ?? defaultAwayMs);
     for (let waitMs = firstRetryMs; performance.now() < endMs; waitMs = Math.min(waitMs * 2, lastRetryMs)) {
-      const left = await stopOnNode(this.#connection, { fileId: this.#fileId, runId }, graceMs);
-      if (left !== undefined) return left;
+      const left = await stopOnNode(this.#connection, run, graceMs);
+      if (left !== undefined) {
+        this.#isStopped = true;
+        // On its way still; or it hangs there before its start, which nobody tells unasked.
+        if (this.#isStarting) this.#finish(stoppedBefore());
+        else if (!this.#isStarted) void this.#recover();
+        return left;
+      }
       await sleepUntilAborted(waitMs, this.#over.signal);
       if (this.#over.signal.aborted) return undefined;
     }
     return undefined;
-  }
-
-  get #host(): string {
-    return this.#connection.node.host;
   }
 
   /** Opens the session that is to tell from now on. @param brings where its bytes go, where it brings output as well */
@@ -245,18 +257,21 @@ export class RemoteRun {
     if (this.#over.signal.aborted) return;
     this.#facts = factsWith(this.#facts, line);
     if (line.kind === "started") this.#started();
-    else if (line.kind === "void") this.#void();
+    else if (line.kind === "void" && this.#facts.script === undefined) this.#void();
+    else if (line.kind === "taken" && this.#isStopped) this.#finish(stoppedBefore());
     else if (line.kind === "chunk") this.#output.isFull(line.stream, line.chunk, line.bytes);
     else if (line.kind === "drained") this.#output.drained(line.stream, line.chunk, line.bytes, line.isCut);
     else if (line.kind === "exit") this.#end ??= outcomeOf(line.status);
     else if (line.kind === "live") this.#judge();
     // Found, and then not to be executed after all: what it is told as by a shell.
     else if (line.kind === "not-started") {
-      this.#end ??= this.#isStarted ? outcomeOf(line.status) : notExecuted(line.status, this.#host);
+      this.#end ??= this.#isStarted
+        ? outcomeOf(line.status)
+        : notExecuted(line, nodeInWords(this.#connection.node), this.#ports.workingFolder);
     } else {
-      const why = whyNotStarted(line, this.#host);
+      const why = whyNotStarted(line, this.#connection.node);
       if (why !== undefined) this.#finish(why);
-      if (line.kind === "input") void this.#forget();
+      if (line.kind === "input") void forgetOnNode(this.#connection, this.#fileId);
     }
     this.#look();
   }
@@ -272,21 +287,21 @@ export class RemoteRun {
 
   /** The node knows nothing of it. What was there is gone with its files, be it that somebody removed them, or a new start. */
   #void(): void {
-    const isSameBoot = this.#bootId !== undefined && this.#facts.boot === this.#bootId;
-    this.#isVoid = isSameBoot && !this.#isStarted;
+    this.#isVoid = this.#bootId !== undefined && this.#facts.boot === this.#bootId && !this.#isStarted;
     this.#finish(this.#isVoid ? notStarted(lostBefore()) : { kind: "unseen" });
   }
 
   /** The node has told all that it knows of a run that was picked up. */
   #judge(): void {
     this.#awaySinceMs = undefined;
-    const { isScriptAlive, isJobAlive, wasStarted } = whoIsThere(this.#facts);
     if (this.#end === undefined) {
-      if (!isScriptAlive && !wasStarted && !this.#isStarted) {
-        this.#isVoid = true;
-        this.#finish(notStarted(lostBefore()));
-      } else if (!isScriptAlive && !isJobAlive) this.#end = { kind: "unseen" };
-      else this.#arm(() => void this.#recover(), lookMs);
+      const fate = fateOf(this.#facts, { isStarted: this.#isStarted, isStopped: this.#isStopped });
+      this.#isVoid = fate === "void";
+      if (fate === "stopped") this.#finish(stoppedBefore());
+      else if (fate === "void") this.#finish(notStarted(lostBefore()));
+      else if (fate === "alive" || (fate === "silent" && this.#silences++ < mostSilences)) {
+        this.#arm(() => void this.#recover(), lookMs);
+      } else this.#end = { kind: "unseen" };
     }
     this.#output.followAll();
   }
@@ -296,23 +311,15 @@ export class RemoteRun {
     if (this.#over.signal.aborted) return;
     this.#output.advance(this.#teller);
     if (this.#end === undefined) return;
-    const nowMs = performance.now();
-    if (this.#endedMs === 0) this.#endedMs = nowMs;
-    const { isComplete, isDrained, isBehind, isPaused } = this.#output;
-    const leftMs = Math.max(0, this.#endedMs + leftoverMs - nowMs);
-    if (isComplete) this.#finish(this.#end);
-    else if (isDrained) this.#arm(() => this.#waited(), stallMs);
-    else this.#arm(() => this.#waited(), isBehind || isPaused ? detachMs : Math.min(detachMs, leftMs));
+    if (this.#endedMs === 0) this.#endedMs = performance.now();
+    const waitMs = this.#output.waitMs(this.#endedMs);
+    if (waitMs === undefined) this.#finish(this.#end);
+    else this.#arm(() => this.#waited(), waitMs);
   }
 
   /** The job has ended, and for a while no output has come. */
   #waited(): void {
-    const { isDrained, isBehind, isPaused } = this.#output;
-    if ((isDrained || isBehind) && !isPaused) this.#output.askAnew(this.#teller);
-    else if (!isPaused) {
-      this.#isDetached = true;
-      this.#output.giveUpUntold();
-    }
+    this.#output.waited(this.#endedMs, this.#teller);
     this.#look();
   }
 
@@ -328,9 +335,10 @@ export class RemoteRun {
     this.#awaySinceMs ??= performance.now();
     const endMs = this.#awaySinceMs + (this.#ports.awayMs ?? defaultAwayMs);
     for (let waitMs = firstRetryMs; !this.#over.signal.aborted; waitMs = Math.min(waitMs * 2, lastRetryMs)) {
-      if ((await this.#connection.open()) === undefined) {
+      await this.#connection.open();
+      const folders = this.#connection.facts?.folders;
+      if (folders !== undefined) {
         const token = newToken();
-        const folders = this.#connection.facts?.folders ?? [];
         this.#facts = noFacts;
         const command = standCommand({ fileId: this.#fileId, token, folders });
         if (!((await this.#tell(command, token, undefined, true)) instanceof Problem)) {
@@ -377,23 +385,14 @@ export class RemoteRun {
       isTold = true;
       this.#connection.leave(session);
     }
-    if (isOurs && !isTold) void this.#forget();
+    if (isOurs && !isTold) void forgetOnNode(this.#connection, this.#fileId);
   }
 
   /** Removes what is left of it on the node, if it is there; a run whose end was told before. */
   forget(): void {
     this.#over.abort();
-    void this.#forget();
-  }
-
-  async #forget(): Promise<void> {
-    const folders = this.#connection.facts?.folders;
-    if (folders === undefined) return; // they are removed by their age
-    const command = forgetCommand(this.#fileId, folders);
-    const session = await this.#connection.session(command, newToken(), deaf, true);
-    if (session instanceof NodeSession) this.#connection.leave(session);
+    void this.#connection.open().then(() => forgetOnNode(this.#connection, this.#fileId));
   }
 }
 
 const encoder = new TextEncoder();
-const deaf = { onBytes: () => true, onLine: () => {} };

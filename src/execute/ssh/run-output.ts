@@ -10,8 +10,14 @@ import { type NodeConnection, newToken } from "./node-connection.ts";
 import { followCommand, type Position, type StreamName } from "./node-script.ts";
 import type { NodeSession } from "./node-session.ts";
 import { OutputStream } from "./output-stream.ts";
+import { stallLimitMs } from "./stream-writer.ts";
 
 const followAgainMs = 1000;
+/** After the job's end: what it has left behind may go on with its output, and is not waited for, whether silent or not. */
+const detachMs = 1500;
+const leftoverMs = 10_000;
+/** Output that is there and does not come for so long is asked for anew. */
+const lateMs = 3000;
 /** Output that is there, and does not come, is asked for anew so often. */
 const mostStalls = 5;
 
@@ -25,6 +31,8 @@ export interface OutputPorts {
   /** Something has come. */
   readonly onProgress: () => void;
   readonly onWarning: (sentence: string) => void;
+  /** How long a receiver without room is waited for at the end; a minute. */
+  readonly stallMs?: number | undefined;
   /** Aborted when nothing is wanted any more. */
   readonly over: AbortSignal;
 }
@@ -36,7 +44,8 @@ export class RunOutput {
   readonly #ports: OutputPorts;
   readonly #streams: readonly OutputStream[];
   #stalls = 0;
-  #isPaused = false;
+  /** Since when its receiver has had no room. */
+  #pausedSinceMs: number | undefined;
 
   constructor(
     connection: NodeConnection,
@@ -54,13 +63,34 @@ export class RunOutput {
     return Object.fromEntries(this.#streams.map(({ name, position }) => [name, position]));
   }
 
-  /** True when all of it has come, or is not waited for. */
-  get isComplete(): boolean {
+  /**
+   * When the job has ended: how long the rest is waited for, in milliseconds, before {@link waited} shall be told that nothing has
+   * come; undefined where all of it has, or is not waited for.
+   * @param endedMs when it ended, by `performance.now()`
+   */
+  waitMs(endedMs: number): number | undefined {
+    if (this.#isComplete) return undefined;
+    if (this.#isDrained) return lateMs;
+    if (this.#isBehind || this.#isPaused) return detachMs;
+    return Math.min(detachMs, Math.max(0, endedMs + leftoverMs - performance.now()));
+  }
+
+  /** Nothing has come for so long: asks for it anew, or waits no longer. @param teller has more to do than to bring output */
+  waited(endedMs: number, teller: NodeSession | undefined): void {
+    if (this.#isStalled(endedMs)) {
+      this.#ports.onWarning("nobody took the end of the output, and it was not waited for any longer");
+      for (const stream of this.#streams) stream.giveUp();
+    } else if (this.#isPaused) return;
+    else if (this.#isDrained || this.#isBehind) this.#askAnew(teller);
+    else this.#giveUpUntold();
+  }
+
+  get #isComplete(): boolean {
     return this.#streams.every(({ isComplete }) => isComplete);
   }
 
-  /** True when the node has told how much there is. */
-  get isDrained(): boolean {
+  /** The node has told how much there is. */
+  get #isDrained(): boolean {
     return this.#streams.every(({ isDrained }) => isDrained);
   }
 
@@ -69,14 +99,21 @@ export class RunOutput {
     return this.#streams.some(({ isCut }) => isCut);
   }
 
-  /** True where more is known to be there, and has not come. */
-  get isBehind(): boolean {
+  /** More is known to be there, and has not come. */
+  get #isBehind(): boolean {
     return this.#streams.some(({ isBehind }) => isBehind);
   }
 
-  /** True while its receiver has no room. */
-  get isPaused(): boolean {
-    return this.#isPaused;
+  /** Its receiver has no room. */
+  get #isPaused(): boolean {
+    return this.#pausedSinceMs !== undefined;
+  }
+
+  /** Its receiver has had no room for so long that it may never have any. */
+  #isStalled(endedMs: number): boolean {
+    const { stallMs = stallLimitMs } = this.#ports;
+    const pausedMs = this.#pausedSinceMs;
+    return pausedMs !== undefined && performance.now() >= Math.max(pausedMs, endedMs) + stallMs;
   }
 
   /** The sessions that bring it. */
@@ -139,7 +176,7 @@ export class RunOutput {
   }
 
   /** What is told to be there does not come: another session shall bring it. Gives up at the fifth time in a row. */
-  askAnew(teller: NodeSession | undefined): void {
+  #askAnew(teller: NodeSession | undefined): void {
     this.#stalls += 1;
     const isHopeless = this.#stalls >= mostStalls;
     if (isHopeless) this.#ports.onWarning("the end of the output could not be had from the node");
@@ -152,13 +189,13 @@ export class RunOutput {
   }
 
   /** Of what the node has not told how much it is, no more is waited for. */
-  giveUpUntold(): void {
+  #giveUpUntold(): void {
     for (const stream of this.#streams) if (!stream.isDrained) stream.giveUp();
   }
 
   /** After `onBytes` has said that there is no room. */
   resume(): void {
-    this.#isPaused = false;
+    this.#pausedSinceMs = undefined;
     for (const { session } of this.#streams) session?.resume();
   }
 
@@ -171,7 +208,7 @@ export class RunOutput {
     stream.received(bytes.length);
     this.#stalls = 0;
     const hasRoom = this.#ports.onBytes(stream.name, bytes);
-    if (!hasRoom) this.#isPaused = true;
+    if (!hasRoom) this.#pausedSinceMs ??= performance.now();
     this.#ports.onProgress();
     return hasRoom;
   }
@@ -211,12 +248,20 @@ export class RunOutput {
       if (stream.session === session) stream.session = undefined;
     }
     if (stream.turn !== turn || stream.isComplete || over.aborted) return;
-    if (isGone) {
+    if (isGone && (stream.isDrained || stream.isBehind)) {
       // What was removed was had, by whoever watched the run before.
       if (stream.isDrained) stream.giveUp();
       else stream.advance();
       this.#ports.onProgress();
-    } else await Bun.sleep(followAgainMs);
+    } else {
+      // Somebody else has removed it; but it may be that the node has not told yet that it was full.
+      if (isGone && stream.isLost()) {
+        this.#ports.onWarning("the node has lost the output");
+        stream.giveUp();
+        this.#ports.onProgress();
+      }
+      await Bun.sleep(followAgainMs);
+    }
     if (stream.turn === turn) void this.#follow(stream);
   }
 }

@@ -3,7 +3,15 @@
  */
 import { printable } from "../../model/printable.ts";
 import { Problem } from "../../model/problem.ts";
-import { connectMsOf, type NodeTerms, type SshTerms, sshEnvironment, sshWords } from "./node-terms.ts";
+import { keyTrouble } from "./key-file.ts";
+import {
+  connectMsOf,
+  type NodeTerms,
+  nodeInWords,
+  type SshTerms,
+  sshEnvironment,
+  sshWords,
+} from "./node-terms.ts";
 
 /** What ssh says last counts; before it comes a banner, of any length. */
 const shownLines = 20;
@@ -22,16 +30,20 @@ export async function connectProblem(said: string, node: NodeTerms, ssh: SshTerm
     .split(/\r?\n/)
     .filter((line) => line.trim() !== "")
     .slice(-shownLines);
-  const { host } = node;
+  const named = nodeInWords(node);
   const hostKey = hostKeyTrouble(lines);
   if (hostKey !== undefined) return hostKeyProblem(hostKey, lines, node, ssh);
   const denied = lines.findLast((line) => /permission denied|too many authentication failures/i.test(line));
   if (denied !== undefined) {
-    return new Problem("denied", `${host} lets us not in: ${short(denied)}`, { hint: deniedHint(node) });
+    const trouble = node.keyFile === undefined ? undefined : await keyTrouble(node.keyFile, lines);
+    const why = short(trouble?.sentence ?? denied);
+    return new Problem("denied", `${named} does not let us in: ${why}`, {
+      hint: trouble?.hint ?? deniedHint(node),
+    });
   }
   const last = lines.findLast((line) => !/^(debug\d|Warning):/.test(line));
   const why = last === undefined ? "ssh ended without a word" : short(last);
-  return new Problem("unreachable", `${host} can't be reached: ${why}`, { hint: handHint(node) });
+  return new Problem("unreachable", `${named} can't be reached: ${why}`, { hint: handHint(node) });
 }
 
 /** The one thing that can be done by hand, with all that ssh has to say. */
@@ -67,21 +79,25 @@ async function hostKeyProblem(
   node: NodeTerms,
   ssh: SshTerms,
 ): Promise<Problem> {
-  const { host } = node;
-  if (trouble === "revoked") return new Problem("denied", `${host} has a host key that was revoked`);
+  const named = nodeInWords(node);
+  if (trouble === "revoked") return new Problem("denied", `${named} has a host key that was revoked`);
   const [line, file] = await Promise.all([presentKey(node, ssh), knownHostsFile(node, ssh)]);
   const look = line === undefined ? "" : `, if that is its key, which only the node itself can tell: ${line}`;
   if (trouble === "unknown") {
-    return new Problem("denied", `the host key of ${host} is not known`, {
+    return new Problem("denied", `the host key of ${named} is not known`, {
       hint: `add a line to ${file}${look}`,
     });
   }
   const offending = lines.map((each) => /^Offending .* key in (.+):(\d+)$/.exec(each)).find((found) => found);
   const [, where, number] = offending ?? [];
   const old = where === undefined ? `the old line of ${file}` : `line ${number} of ${where}`;
-  return new Problem("denied", `the host key of ${host} has changed: it is another machine, or set up anew`, {
-    hint: `replace ${old}${look}`,
-  });
+  return new Problem(
+    "denied",
+    `the host key of ${named} has changed: it is another machine, or set up anew`,
+    {
+      hint: `replace ${old}${look}`,
+    },
+  );
 }
 
 /**

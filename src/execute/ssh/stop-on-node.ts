@@ -21,7 +21,8 @@ export async function stopOnNode(
 ): Promise<number | undefined> {
   if ((await connection.open()) !== undefined) return undefined;
   const token = newToken();
-  const folders = connection.facts?.folders ?? [];
+  const folders = connection.facts?.folders;
+  if (folders === undefined) return undefined;
   let left: number | undefined;
   const session = await connection.session(
     stopCommand({ ...run, token, graceTenths: Math.ceil(graceMs / 100), folders }),

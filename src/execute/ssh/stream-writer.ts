@@ -3,13 +3,30 @@
  */
 import { addressOf, errno, O_NONBLOCK, pipeLibc, type SystemError, systemError } from "../../system/libc.ts";
 import { closeFd } from "../../system/pipe.ts";
+import { sleepUntilAborted } from "../../system/timers.ts";
 
 const F_DUPFD_CLOEXEC = 1030;
 const F_SETFL = 4;
 const EAGAIN = 11;
 const EINTR = 4;
+/** How long a reader that takes nothing is waited for at the end. */
+export const stallLimitMs = 60_000;
 const firstTryMs = 1;
 const lastTryMs = 50;
+
+/**
+ * Closes writers, each of them once. Waits until all was taken, or nobody has taken all of it for a time; then it is on its way
+ * still, for as long as this process is there.
+ */
+export async function closeWriters(
+  writers: Iterable<StreamWriter>,
+  limitMs: number = stallLimitMs,
+): Promise<void> {
+  const waiting = new AbortController();
+  const closed = Promise.all([...new Set(writers)].map((writer) => writer.close()));
+  await Promise.race([closed, sleepUntilAborted(limitMs, waiting.signal)]);
+  waiting.abort();
+}
 
 /** A writer with a descriptor of its own. */
 export class StreamWriter {
