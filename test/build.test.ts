@@ -56,7 +56,7 @@ describeWith("the arm64 build", ["qemu-aarch64-static", `${armRoot}/lib/ld-linux
     expect(header.toString("latin1", 1, 4)).toBe("ELF");
     expect(header.readUInt16LE(18)).toBe(183); // EM_AARCH64
     const version = await shell(`qemu-aarch64-static -L ${armRoot} ${file} --version`, { timeoutMs: 60_000 });
-    expect(version).toMatchObject({ exitCode: 0, stdout: "rcron 0.5.0\n" });
+    expect(version).toMatchObject({ exitCode: 0, stdout: "rcron 0.6.0\n" });
     const job = await shell(`qemu-aarch64-static -L ${armRoot} ${file} --conf /dev/null sh -c 'exit 5'`, {
       timeoutMs: 60_000,
     });
