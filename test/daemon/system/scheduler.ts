@@ -171,11 +171,12 @@ export function scheduler(jobs: Readonly<Record<string, string>>, lines: Schedul
     log,
     events: (wanted) => {
       const text = readText(join(at("history"), "journal"));
-      const events = text.split("\n").flatMap((line) => {
-        if (line === "") return [];
+      // What is behind the last newline is being written: a reader may see the half of it.
+      const lines = text.split("\n").slice(0, -1).filter(Boolean);
+      const events = lines.map((line) => {
         const event = parseEvent(line);
         if (event === undefined) throw new Error(`no event in the record: ${line}`);
-        return [event];
+        return event;
       });
       return wanted === undefined ? events : eventsOf(events, wanted);
     },
