@@ -153,7 +153,11 @@ export class Hosting {
     return { wasLowered: true, restore: () => void setOpenFilesLimit(0, own) };
   }
 
-  /** On the child's group, because the priority of this process can't be regained once it was lowered. */
+  /**
+   * On the child's group, a moment after its start. This process had to lower its own for that moment, could regain it with
+   * privilege alone, and would wait until a child of low priority has had its turn: on a busy machine so long that other jobs
+   * were late.
+   */
   #setPriority(pid: number, niceLevel: number, { isGroup, onWarning }: RunTerms & StartOptions): void {
     if (niceLevel === this.#ownNiceLevel || !isGroup) return;
     const refused = setGroupPriority(pid, niceLevel);

@@ -73,12 +73,21 @@ test.each([
 
 test("SIGHUP reads configuration and jobs again; what is broken leaves everything as it was", async () => {
   await using it = scheduler({});
-  it.job("tell", `${never}\ncwd ${it.at(".")}\nrun nice >> level\n`);
+  it.job(
+    "tell",
+    `${never}\ncwd ${it.at(".")}\nrun until [ -e go ]; do sleep 0.02; done; rm go; nice >> level\n`,
+  );
   const life = await it.start();
   const level = async () => {
     const before = it.lines("level").length;
-    await it.ctl("run", "tell", "--follow");
-    expect(it.lines("level")).toHaveLength(before + 1);
+    expect(await it.ctl("run", "tell")).toMatchObject({ exitCode: 0 });
+    // The job has its priority a moment after its start, and its pid is told after that.
+    await until("it is started", async () => {
+      const { running } = await it.ask<{ running: { pid?: number }[] }>("status");
+      return running.some(({ pid }) => pid !== undefined);
+    });
+    writeFileSync(it.at("go"), "");
+    await until("it has told", () => it.lines("level").length > before);
     return Number(it.lines("level").at(-1));
   };
   const reload = async (what: string) => {
