@@ -4,8 +4,9 @@
 
 import type { DaemonClock, DueRun, Executor, LeftRun, RunResult, RunWatch } from "../daemon/daemon.ts";
 import { Fleet, PlacedRuns } from "../daemon/daemon.ts";
-import { loadRemote } from "../execute/execute.ts";
+import { loadRemote, type RemoteRoom } from "../execute/execute.ts";
 import type { DaemonConf } from "../gate/gate.ts";
+import type { Node } from "../model/node.ts";
 import { FleetRuns } from "./fleet-runs.ts";
 import { type NodeWay, wayTo } from "./node-ways.ts";
 import type { RunTeller } from "./run-teller.ts";
@@ -24,15 +25,20 @@ export interface FleetSettings extends RunSettings {
 export interface RunParts {
   readonly executor: Executor;
   readonly fleet: Fleet<NodeWay>;
+  /** As {@link Fleet.setNodes}; with the first nodes, what reaches them is loaded. */
+  readonly setNodes: (nodes: readonly Node[]) => Promise<void>;
 }
 
 /** Puts them together. */
-export async function runParts(settings: FleetSettings, teller: RunTeller): Promise<RunParts> {
+export function runParts(settings: FleetSettings, teller: RunTeller): RunParts {
   const { clock, log, stateFolder, healthCheckMs, limits } = settings;
-  const remote = await loadRemote();
+  let remote: RemoteRoom | undefined;
   const controlFolder = `${stateFolder}/ssh`;
   const fleet: Fleet<NodeWay> = new Fleet({
-    linkTo: (node) => wayTo(node, { ...settings, remote, controlFolder }),
+    linkTo: (node) => {
+      if (remote === undefined) throw new Error("no nodes before setNodes()");
+      return wayTo(node, { ...settings, remote, controlFolder });
+    },
     healthCheckMs,
     clock,
     log: (level, sentence) => (level === "warning" ? log.warn(sentence) : log.info(sentence)),
@@ -45,7 +51,16 @@ export async function runParts(settings: FleetSettings, teller: RunTeller): Prom
     random: Math.random,
   });
   const onNodes = new FleetRuns({ ...settings, placed }, teller);
-  return { executor: new AllRuns(new ScheduledRuns(settings, teller), onNodes), fleet };
+  let last = Promise.resolve();
+  const setNodes = (nodes: readonly Node[]) => {
+    // One after the other: a later reading of the files must not be overtaken while the first one loads.
+    last = last.then(async () => {
+      if (nodes.length > 0) remote ??= await loadRemote();
+      await fleet.setNodes(nodes);
+    });
+    return last;
+  };
+  return { executor: new AllRuns(new ScheduledRuns(settings, teller), onNodes), fleet, setNodes };
 }
 
 /** Here, or on nodes: as the job says. */

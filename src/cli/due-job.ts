@@ -3,7 +3,7 @@
  * for a node.
  */
 import type { DueRun, RunWatch } from "../daemon/daemon.ts";
-import type { HostingPorts, HostingRoom, SupervisedJob } from "../execute/execute.ts";
+import type { HostingPorts, HostingRoom, SupervisedJob, UserTerms } from "../execute/execute.ts";
 import type { Assignment, Command, Job } from "../model/job.ts";
 import { retryLine } from "../model/log-line.ts";
 import { printable } from "../model/printable.ts";
@@ -40,10 +40,7 @@ export function jobHere(known: KnownRun, { room, environment: base, niceLevel }:
   const { due, conf, rules } = known;
   const user = rules.user === undefined ? undefined : room.asUser(rules.user);
   if (user instanceof Problem) return user;
-  const environment = environmentFor(factsOf(known), rules, user, [
-    ...partEnvironment(part),
-    ...(due.job?.environment ?? []),
-  ]);
+  const environment = environmentOf(known, user, part);
   if (environment instanceof Problem) return environment;
   const home = [...base, ...environment].findLast(({ name }) => name === "HOME")?.value;
   // A crontab's lines start in HOME; where it is missing, as nobody's is, cron starts them nevertheless.
@@ -82,10 +79,7 @@ export function jobThere(
       { hint: `leave out user, or set user = ${rules.user} for the node ${part.node}` },
     );
   }
-  const environment = environmentFor(factsOf(known), rules, undefined, [
-    ...partEnvironment(part),
-    ...(due.job?.environment ?? []),
-  ]);
+  const environment = environmentOf(known, undefined, part);
   if (environment instanceof Problem) return environment;
   const home = [...base, ...environment].findLast(({ name }) => name === "HOME")?.value;
   const workingFolder = rules.workingFolder === home ? undefined : rules.workingFolder;
@@ -98,6 +92,26 @@ export function jobThere(
     delayMs: 0,
     niceLevel: rules.niceLevel ?? (conf.lines.nice_level === undefined ? undefined : conf.niceLevel),
   };
+}
+
+/**
+ * A run that goes on already, for who watches it: nothing of it is to be started.
+ * @param runId as its processes have it in their environment
+ */
+export function jobGoing({ due, rules, conf }: KnownRun, runId: string, niceLevel = 0) {
+  return {
+    job: jobOf(due, [], niceLevel),
+    rules,
+    runId,
+    user: undefined,
+    cluster: conf.clusterName,
+    delayMs: 0,
+  } satisfies SupervisedJob;
+}
+
+function environmentOf(known: KnownRun, user: UserTerms | undefined, part: NodePart | undefined) {
+  const own = known.due.job?.environment ?? [];
+  return environmentFor(factsOf(known), known.rules, user, [...partEnvironment(part), ...own]);
 }
 
 function partEnvironment(part: NodePart | undefined): Assignment[] {
@@ -119,7 +133,7 @@ function factsOf({ due, conf }: KnownRun) {
 }
 
 /** @param environment on top of what it inherits */
-export function jobOf(due: DueRun, environment: readonly Assignment[], niceLevel: number): Job {
+function jobOf(due: DueRun, environment: readonly Assignment[], niceLevel: number): Job {
   return { name: due.jobName, command: commandOf(due), environment, niceLevel, stdin: due.job?.stdin };
 }
 

@@ -229,21 +229,26 @@ class FleetRun implements PlacedWork<NodeWay> {
     const noted = text(4096)(before?.["way"]);
     const begun = instant(before?.["begun"]) ?? Date.now();
     const { due, rules } = this.known;
+    const ports = portsOf(
+      this.#settings,
+      this.known,
+      this.#partWatch(name, stop),
+      `${due.jobName} on ${name}`,
+    );
     const hosted = await link.run({
       known: this.known,
       node: name,
-      runId: due.runId,
       noted,
       note: (way) => this.#note(name, { way, begun }),
       ports: {
-        ...portsOf(this.#settings, this.known, this.#partWatch(name, stop), `${due.jobName} on ${name}`),
+        ...ports,
         onStart: () => {
           // Before the record has the start: else the next daemon, knowing nothing, would begin the run anew.
           if (!isResumed && !this.#notes.has(name)) this.#note(name, { way: "", begun });
           this.#started();
         },
       },
-      whyNot: () => this.#whyNot(),
+      whyNot: () => this.#whyNot(ports.mayRun),
     });
     if (hosted.hosted.kind === "passive") this.#passive = hosted.hosted.verdict;
     const ms = Math.round(performance.now() - begunMs);
@@ -311,10 +316,10 @@ class FleetRun implements PlacedWork<NodeWay> {
   }
 
   /** Waiting and connecting take time, in which the machine may have become passive. @returns the verdict where it has */
-  #whyNot(): Verdict | undefined {
+  #whyNot(mayRun: () => Verdict): Verdict | undefined {
     if (performance.now() - this.#begunMs < askAgainMs) return undefined;
-    const verdict = this.#settings.judge();
-    return this.known.due.job?.isCluster === true && verdict.state !== "active" ? verdict : undefined;
+    const verdict = mayRun();
+    return verdict.state === "active" ? undefined : verdict;
   }
 
   /** The first part is about to be started. */

@@ -20,15 +20,14 @@ import type { Outcome } from "../model/outcome.ts";
 import { Problem } from "../model/problem.ts";
 import type { Rules } from "../model/rules.ts";
 import type { Verdict } from "../model/state.ts";
-import { type HerePlace, jobHere, jobOf, jobThere, type NodePart } from "./due-job.ts";
-import type { PartHosted } from "./placed-end.ts";
+import { type HerePlace, jobGoing, jobHere, jobThere, type NodePart } from "./due-job.ts";
+import { type PartHosted, whyNotReached } from "./placed-end.ts";
 import type { KnownRun } from "./run-teller.ts";
 
 /** A part of a run, as it is given to a way. */
 export interface PartRun {
   readonly known: KnownRun;
   readonly node: string;
-  readonly runId: string;
   /** What another daemon has noted of it; undefined: it has not begun. */
   readonly noted: string | undefined;
   /** Must be kept before anything is begun, for a later daemon. */
@@ -106,7 +105,7 @@ class CommandWay implements NodeWay {
 
   async check(): Promise<Problem | undefined> {
     const { remote, hosting } = this.#settings;
-    const problem = await remote.checkCommandNode(hosting, this.#words, this.#name, commandCheckMs);
+    const problem = await remote.checkCommandNode(hosting, this.#words, this.#name);
     this.#isWell = problem === undefined;
     return problem;
   }
@@ -141,8 +140,6 @@ class CommandWay implements NodeWay {
   }
 }
 
-const commandCheckMs = 20_000;
-
 /** Over ssh. */
 class SshWay implements NodeWay {
   readonly outlives = true;
@@ -171,28 +168,16 @@ class SshWay implements NodeWay {
 
   async run(part: PartRun): Promise<PartHosted> {
     const { room, remote } = this.#settings;
-    const { due, rules, conf } = part.known;
+    const { due } = part.known;
     const noted = part.noted === undefined ? undefined : readSshNote(part.noted, remote);
     const resumed = noted?.mark;
     const isGoing = resumed !== undefined && resumed.isCondition !== true;
     if (due.job === undefined && !isGoing) return notBegun({ kind: "refused", problem: fileGone() });
-    let what = jobThere(part.known, partOf(part), this.#login, this.#settings.environment);
-    if (what instanceof Problem) {
-      if (!isGoing) return notBegun({ kind: "refused", problem: what });
-      // What has begun goes on, whatever its file says by now.
-      const plain = { ...rules, user: undefined, workingFolder: undefined };
-      const { runId } = resumed;
-      const job = jobOf(due, [], 0);
-      what = {
-        job,
-        rules: plain,
-        runId,
-        user: undefined,
-        cluster: conf.clusterName,
-        delayMs: 0,
-        niceLevel: undefined,
-      };
-    }
+    const wanted = jobThere(part.known, partOf(part), this.#login, this.#settings.environment);
+    if (wanted instanceof Problem && !isGoing) return notBegun({ kind: "refused", problem: wanted });
+    // What has begun goes on, whatever its file says by now; but it is not begun once more.
+    const isResumeOnly = due.job === undefined || wanted instanceof Problem;
+    const what = wanted instanceof Problem ? jobGoing(part.known, resumed?.runId ?? "") : wanted;
     if (resumed === undefined) {
       const refused = await this.#connection.open();
       if (refused !== undefined) return notBegun(unreachable(refused));
@@ -201,9 +186,9 @@ class SshWay implements NodeWay {
     }
     const hosting = new remote.RemoteHosting(resumed?.runId ?? what.runId, {
       connection: this.#connection,
-      niceLevel: what.niceLevel,
+      niceLevel: wanted instanceof Problem ? undefined : wanted.niceLevel,
       resumed,
-      isResumeOnly: due.job === undefined,
+      isResumeOnly,
       startsBefore: noted?.starts,
       onMark: (mark) => part.note(JSON.stringify({ mark })),
     });
@@ -309,18 +294,23 @@ async function findAgain(
   const mark: RunMark | undefined = noted === "" ? room.findRun(what.runId) : room.parseMark(noted);
   if (mark !== undefined) return room.adoptRun(alone(what), ports, mark);
   return {
-    kind: "ended",
+    ...unwatched,
     outcome: { kind: "unseen" },
-    isOk: false,
     cause: "unseen",
     sentence: "rcrond was killed as it was about to start it",
-    attempts: 1,
-    durationMs: 0,
-    kept: undefined,
-    isDetached: false,
-    survivors: 0,
   };
 }
+
+/** What is known of a run that nobody has watched. */
+const unwatched = {
+  kind: "ended",
+  isOk: false,
+  attempts: 1,
+  durationMs: 0,
+  kept: undefined,
+  isDetached: false,
+  survivors: 0,
+} as const;
 
 /** Nothing was begun. */
 function notBegun(hosted: Hosted): PartHosted {
@@ -350,8 +340,7 @@ function watchStarts(hosting: HostingPorts["hosting"]) {
     },
     hasStarted: () => hasStarted,
     lost(): Problem | undefined {
-      if (outcome?.kind === "not-started" && outcome.problem.code === "unreachable") return outcome.problem;
-      if (outcome?.kind !== "unseen") return undefined;
+      if (outcome?.kind !== "unseen") return whyNotReached(outcome);
       return new Problem("unreachable", "the connection was lost while the job's condition was asked");
     },
   };
@@ -359,8 +348,7 @@ function watchStarts(hosting: HostingPorts["hosting"]) {
 
 function isUnreachable({ hosted, conditionLost }: PartHosted): boolean {
   if (conditionLost !== undefined) return true;
-  if (hosted.kind !== "ended" || hosted.outcome.kind !== "not-started") return false;
-  return hosted.outcome.problem.code === "unreachable";
+  return hosted.kind === "ended" && whyNotReached(hosted.outcome) !== undefined;
 }
 
 /** There is no way to the node: nothing was started. */
@@ -370,21 +358,15 @@ function unreachable(problem: Problem): Hosted {
       ? problem
       : new Problem("unreachable", problem.message, problem.hint === undefined ? {} : { hint: problem.hint });
   return {
-    kind: "ended",
+    ...unwatched,
     outcome: { kind: "not-started", exitCode: 125, problem: told },
-    isOk: false,
     cause: "not-started",
     sentence: undefined,
-    attempts: 1,
-    durationMs: 0,
-    kept: undefined,
-    isDetached: false,
-    survivors: 0,
   };
 }
 
-function partOf({ node, runId }: PartRun): NodePart {
-  const digest = new Bun.CryptoHasher("sha256").update(`${runId}\0${node}`).digest("hex");
+function partOf({ node, known }: PartRun): NodePart {
+  const digest = new Bun.CryptoHasher("sha256").update(`${known.due.runId}\0${node}`).digest("hex");
   return { node, attemptId: digest.slice(0, 16) };
 }
 

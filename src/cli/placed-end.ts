@@ -54,6 +54,12 @@ export function partEnd(
   }
 }
 
+/** @returns undefined where the node was reached, or nobody can tell */
+export function whyNotReached(outcome: Outcome | undefined): Problem | undefined {
+  const problem = outcome?.kind === "not-started" ? outcome.problem : undefined;
+  return problem?.code === "unreachable" ? problem : undefined;
+}
+
 function withHint({ message, hint }: Problem): string {
   return hint === undefined ? message : `${message} (${hint})`;
 }
@@ -61,8 +67,8 @@ function withHint({ message, hint }: Problem): string {
 function endedPart(node: string, end: RunEnd, hasStarted: boolean, timeoutMs: number | undefined): PartEnd {
   const { outcome, cause, isOk } = end;
   // Where it was started once, and a further attempt did not get there, no other node may have it.
-  const isUnreachable =
-    !hasStarted && outcome.kind === "not-started" && outcome.problem.code === "unreachable";
+  const problem = hasStarted ? undefined : whyNotReached(outcome);
+  const isUnreachable = problem !== undefined;
   const isStopped = cause === "stopped" || cause === "clobbered";
   const result: NodeResult = isOk
     ? "success"
@@ -83,7 +89,7 @@ function endedPart(node: string, end: RunEnd, hasStarted: boolean, timeoutMs: nu
       ...(outcome.kind === "signalled" && { signal: outcome.signal }),
       ms: Math.round(end.durationMs),
       ...(sentence !== undefined && { sentence }),
-      problem: isUnreachable ? outcome.problem : undefined,
+      problem,
     },
   };
 }

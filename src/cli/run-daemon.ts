@@ -103,7 +103,7 @@ class Scheduler {
   readonly #told = new Set<string>();
   readonly #end = Promise.withResolvers<string>();
   #daemon: Daemon | undefined;
-  #fleet: RunParts["fleet"] | undefined;
+  #parts: RunParts | undefined;
   #isEnding = false;
   #watch: JobWatch | undefined;
   #tidying: Timer | undefined;
@@ -142,8 +142,9 @@ class Scheduler {
       limits: daemonConf,
     };
     const teller = new RunTeller(settings);
-    const { executor, fleet } = await runParts(settings, teller);
-    this.#fleet = fleet;
+    const parts = runParts(settings, teller);
+    const { executor, fleet } = parts;
+    this.#parts = parts;
     const book = TickBook.open(this.#configured.stateFolder, (sentence) => this.#log.warn(sentence));
     const daemon = new Daemon({
       zone: this.#source.zone,
@@ -170,7 +171,7 @@ class Scheduler {
     this.#watch = watch;
     this.#tellBroken(watch.set.broken);
     for (const warning of watch.set.warnings) this.#log.warn(warning.message);
-    await fleet.setNodes([...watch.set.nodes.values()]);
+    await parts.setNodes([...watch.set.nodes.values()]);
     // Ended while it was reading: nothing is begun that would have to be ended at once.
     if (!this.#isEnding) daemon.start(watch.set);
     const control = this.#listen(daemon, book, teller);
@@ -283,7 +284,7 @@ class Scheduler {
 
   /** Runs that go on stay where they are. */
   #takeUpNodes({ nodes }: JobSet): void {
-    void this.#fleet?.setNodes([...nodes.values()]);
+    void this.#parts?.setNodes([...nodes.values()]);
     this.#log.info(`nodes: ${nodes.size === 0 ? "none" : names([...nodes.values()])}`);
   }
 
@@ -323,7 +324,7 @@ class Scheduler {
     const clean = (text: string) => this.#log.clean(text);
     const context = {
       daemon,
-      fleet: this.#fleet,
+      fleet: this.#parts?.fleet,
       about: {
         version,
         pid: process.pid,

@@ -7,7 +7,7 @@ import type { Hosted, Hosting, HostingPorts, HostingRoom } from "../execute/exec
 import { printable } from "../model/printable.ts";
 import { Problem } from "../model/problem.ts";
 import { announceStart } from "../notify/notify.ts";
-import { type HerePlace, jobHere, jobOf, type PortSettings, portsOf } from "./due-job.ts";
+import { type HerePlace, jobGoing, jobHere, type PortSettings, portsOf } from "./due-job.ts";
 import type { KnownRun, RunTeller } from "./run-teller.ts";
 import { ownFailure } from "./terminal.ts";
 
@@ -50,14 +50,7 @@ export class ScheduledRuns implements Executor {
     this.#teller.adopted(known);
     log.info(`${printable(due.jobName)}: the run ${due.runId} goes on (pid ${mark.pid})`);
     watch.onLaunched(JSON.stringify(mark), mark.pid);
-    const what = {
-      job: jobOf(due, [], niceLevel),
-      rules: known.rules,
-      runId: due.runId,
-      user: undefined,
-      cluster: known.conf.clusterName,
-      delayMs: 0,
-    };
+    const what = jobGoing(known, due.runId, niceLevel);
     return room
       .adoptRun(what, this.#ports(known, watch), mark)
       .then((end) => this.#teller.ended(known, end, { startedAtMs: mark.startedAtMs }));

@@ -8,14 +8,13 @@ import { nearestWord } from "../model/nearest-word.ts";
 import type { Node } from "../model/node.ts";
 import { quoted } from "../model/printable.ts";
 import { Problem } from "../model/problem.ts";
+import { Turns } from "../model/turns.ts";
 import { baseEnvironment } from "./daemon-environment.ts";
 import type { NodeTestListener } from "./test-nodes-report.ts";
 
 /** As rcrond does it: each node is a process of ssh. */
 const testedAtOnce = 16;
 const testMs = 60_000;
-/** For a program that takes jobs; as rcrond has it. */
-const commandMs = 20_000;
 /** Where there is room for a socket's address; others are too deep for it. */
 const shortFolder = "/tmp";
 const longestFolder = 40;
@@ -66,27 +65,24 @@ export async function testNodesHere({
     await listener.onNodes(nodes.map(({ name }) => name));
     // One line after the other, whichever node answers first.
     let told = Promise.resolve();
-    const waiting = [...nodes.entries()];
-    const testInTurn = async () => {
-      for (let next = waiting.shift(); next !== undefined; next = waiting.shift()) {
-        const [at, asked] = next;
-        const sinceMs = performance.now();
-        // A folder each: two nodes that are reached in the same way would have one socket.
-        const problem = await testOne(room, asked, `${folder}/${at}`, stop.signal);
-        if (stop.signal.aborted) return;
-        const ms = Math.round(performance.now() - sinceMs);
-        const { message: why, hint } = problem ?? {};
-        const test = {
-          node: asked.name,
-          ms,
-          ...(why !== undefined && { why }),
-          ...(hint !== undefined && { hint }),
-        };
-        told = told.then(() => listener.onTest(test));
-        await told;
-      }
+    const test = async (asked: Node) => {
+      if (stop.signal.aborted) return;
+      const sinceMs = performance.now();
+      const problem = await testOne(room, asked, folder, stop.signal);
+      if (stop.signal.aborted) return;
+      const ms = Math.round(performance.now() - sinceMs);
+      const { message: why, hint } = problem ?? {};
+      const result = {
+        node: asked.name,
+        ms,
+        ...(why !== undefined && { why }),
+        ...(hint !== undefined && { hint }),
+      };
+      told = told.then(() => listener.onTest(result));
+      await told;
     };
-    await Promise.all(Array.from({ length: testedAtOnce }, testInTurn));
+    const turns = new Turns(testedAtOnce);
+    await Promise.all(nodes.map((asked) => turns.take(() => test(asked))));
     return interrupted;
   } finally {
     for (const remove of removers) remove();
@@ -106,7 +102,7 @@ async function testOne(
     const { Hosting } = await loadHosting();
     const hosting = new Hosting({ baseEnvironment: baseEnvironment(process.env) });
     try {
-      return await room.checkCommandNode(stoppable(hosting, stop), connection.words, name, commandMs);
+      return await room.checkCommandNode(stoppable(hosting, stop), connection.words, name);
     } finally {
       hosting.close();
     }

@@ -6,6 +6,7 @@ import { nearestWord } from "../model/nearest-word.ts";
 import type { Connection } from "../model/node.ts";
 import { quoted } from "../model/printable.ts";
 import { Problem } from "../model/problem.ts";
+import { Turns } from "../model/turns.ts";
 import type { DaemonClock } from "./daemon-parts.ts";
 import type { Fleet } from "./fleet.ts";
 
@@ -74,22 +75,20 @@ export async function testNodes(
   const asked = name === undefined ? known : known.filter((each) => each === name);
   if (asked.length === 0) return noSuchNode(name, known);
   tell({ told: "testing", nodes: asked });
-  const waiting = [...asked];
   let tested = 0;
   let failed = 0;
-  const testInTurn = async () => {
-    for (let node = waiting.shift(); node !== undefined; node = waiting.shift()) {
-      if (gone?.aborted) return;
-      const sinceMs = context.clock.nowMs();
-      const problem = await testOne(context, node);
-      tested += 1;
-      if (problem !== undefined) failed += 1;
-      // Of a clock that is set back meanwhile nothing can be told.
-      const ms = Math.max(0, Math.round(context.clock.nowMs() - sinceMs));
-      tell({ told: "node", node, ms, ...(problem !== undefined && why(problem, context.clean)) });
-    }
+  const test = async (node: string) => {
+    if (gone?.aborted) return;
+    const sinceMs = context.clock.nowMs();
+    const problem = await testOne(context, node);
+    tested += 1;
+    if (problem !== undefined) failed += 1;
+    // Of a clock that is set back meanwhile nothing can be told.
+    const ms = Math.max(0, Math.round(context.clock.nowMs() - sinceMs));
+    tell({ told: "node", node, ms, ...(problem !== undefined && why(problem, context.clean)) });
   };
-  await Promise.all(Array.from({ length: testedAtOnce }, testInTurn));
+  const turns = new Turns(testedAtOnce);
+  await Promise.all(asked.map((node) => turns.take(() => test(node))));
   return { kind: "test-nodes", tested, failed };
 }
 

@@ -76,6 +76,9 @@ export class CommandHosting {
 /** From TERM to KILL, for a program that gives no sign of life. */
 const checkGraceMs = 1000;
 
+/** How long a program may take to bring an empty job to its end. */
+const checkMs = 20_000;
+
 /**
  * Asks for a sign of life: starts the program with a script that runs nothing.
  * @param host the node's name, for messages
@@ -86,7 +89,7 @@ export async function checkCommandNode(
   hosting: ProgramHosting,
   words: readonly [program: string, ...args: string[]],
   host: string,
-  timeoutMs: number,
+  timeoutMs = checkMs,
 ): Promise<Problem | undefined> {
   const token = newScriptToken();
   const stopping = new AbortController();

@@ -1,5 +1,5 @@
 /** The words of rcronctl that ask the running rcrond: the built program, a real socket, and a handler for the daemon. */
-import { afterAll, afterEach, describe, expect, setDefaultTimeout, test } from "bun:test";
+import { describe, expect, setDefaultTimeout, test } from "bun:test";
 import { existsSync, mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import type {
@@ -11,26 +11,13 @@ import type {
 } from "../../src/model/control-message.ts";
 import type { Pause } from "../../src/model/pause.ts";
 import { Problem } from "../../src/model/problem.ts";
-import {
-  type ControlHandler,
-  type ControlServer,
-  listenForControl,
-} from "../../src/system/control-socket.ts";
 import { end, journal, nightMs, start } from "../history/events.ts";
-import { binary, run, temporaryFolder } from "../support/program.ts";
+import { binary, run } from "../support/program.ts";
+import { answeringDaemons } from "./answering-daemon.ts";
 
 setDefaultTimeout(60_000);
 
-const scratch = temporaryFolder();
-afterAll(() => scratch[Symbol.dispose]());
-const open: ControlServer[] = [];
-afterEach(async () => {
-  for (const server of open.splice(0)) await server.close();
-});
-const conf = join(scratch.path, "rcron.conf");
-writeFileSync(conf, "");
-const env = { ...process.env, TZ: "Europe/Berlin", COLUMNS: undefined };
-let sockets = 0;
+const { scratch, conf, env, listen: follower } = answeringDaemons("");
 
 /** A daemon that answers by a function; what it was asked is kept. */
 function daemon(answer: (request: ControlRequest) => ControlResult | Problem | Promise<ControlResult>) {
@@ -39,31 +26,6 @@ function daemon(answer: (request: ControlRequest) => ControlResult | Problem | P
     if (result instanceof Problem) throw result;
     return { told: "done", result };
   });
-}
-
-function follower(onRequest: ControlHandler) {
-  const path = join(scratch.path, `${sockets++}.sock`);
-  const asked: ControlRequest[] = [];
-  const server = listenForControl({
-    path,
-    onRequest: (request, ...rest) => {
-      asked.push(request);
-      return onRequest(request, ...rest);
-    },
-  });
-  if (server instanceof Problem) throw server;
-  open.push(server);
-  const words = (own: readonly string[]) => [
-    binary,
-    "--as",
-    "rcronctl",
-    ...own,
-    "--socket",
-    path,
-    "--conf",
-    conf,
-  ];
-  return { path, asked, words, ctl: (...own: string[]) => run(words(own), { env }) };
 }
 
 const noDaemon = join(scratch.path, "none.sock");
@@ -286,12 +248,11 @@ describe("rcronctl run", () => {
   });
 
   test("--follow says what becomes of the run when the daemon goes", async () => {
-    const { path, words } = follower(async (_, __, tell) => {
+    const { path, words, server } = follower(async (_, __, tell) => {
       tell({ told: "started", run: "r1" });
-      setTimeout(() => server?.close(), 50);
+      setTimeout(() => server.close(), 50);
       return new Promise<never>(() => {});
     });
-    const server = open.at(-1);
     const { exitCode, stderr } = await run(words(["run", "a", "--follow"]), { env });
     expect(exitCode).toBe(1);
     expect(stderr).toContain("rcronctl: rcrond ends; the run goes on: rcronctl show r1 tells how");

@@ -1,52 +1,18 @@
 /** rcronctl nodes and nodes test, and what else says something of nodes: the built program, a real socket, a handler for rcrond. */
-import { afterAll, afterEach, describe, expect, setDefaultTimeout, test } from "bun:test";
-import { writeFileSync } from "node:fs";
-import { join } from "node:path";
+import { describe, expect, setDefaultTimeout, test } from "bun:test";
 import type {
   ControlAnswer,
-  ControlRequest,
   ControlResult,
   DaemonStatus,
   NodeFacts,
 } from "../../src/model/control-message.ts";
 import { Problem } from "../../src/model/problem.ts";
-import {
-  type ControlHandler,
-  type ControlServer,
-  listenForControl,
-} from "../../src/system/control-socket.ts";
-import { binary, run, temporaryFolder } from "../support/program.ts";
+import { run } from "../support/program.ts";
+import { answeringDaemons } from "./answering-daemon.ts";
 
 setDefaultTimeout(60_000);
 
-const scratch = temporaryFolder();
-afterAll(() => scratch[Symbol.dispose]());
-const open: ControlServer[] = [];
-afterEach(async () => {
-  for (const server of open.splice(0)) await server.close();
-});
-const conf = join(scratch.path, "rcron.conf");
-writeFileSync(conf, "history = none\n");
-const env = { ...process.env, TZ: "Europe/Berlin", COLUMNS: undefined };
-let sockets = 0;
-
-/** A daemon that answers so. */
-function daemon(onRequest: ControlHandler) {
-  const path = join(scratch.path, `${sockets++}.sock`);
-  const asked: ControlRequest[] = [];
-  const server = listenForControl({
-    path,
-    onRequest: (request, ...rest) => {
-      asked.push(request);
-      return onRequest(request, ...rest);
-    },
-  });
-  if (server instanceof Problem) throw server;
-  open.push(server);
-  const words = [binary, "--as", "rcronctl"];
-  const where = ["--socket", path, "--conf", conf];
-  return { asked, words, where, ctl: (...own: string[]) => run([...words, ...own, ...where], { env }) };
-}
+const { env, listen: daemon } = answeringDaemons("history = none\n");
 
 const done = (result: ControlResult) => daemon(async () => ({ told: "done", result }));
 
@@ -178,13 +144,13 @@ web1    up, 12 ms
 
   test("tells it when it comes, and not at the end", async () => {
     const go = Promise.withResolvers<void>();
-    const { words, where } = daemon(async (_, __, tell) => {
+    const { words } = daemon(async (_, __, tell) => {
       for (const line of tests.slice(0, 2)) tell(line);
       await go.promise;
       for (const line of tests.slice(2)) tell(line);
       return tested;
     });
-    const child = Bun.spawn([...words, "nodes", "test", ...where], { env, stdout: "pipe", stderr: "ignore" });
+    const child = Bun.spawn(words(["nodes", "test"]), { env, stdout: "pipe", stderr: "ignore" });
     let stdout = "";
     for await (const part of child.stdout) {
       stdout += Buffer.from(part).toString();
@@ -221,13 +187,13 @@ web1    up, 12 ms
 
   test("says on a terminal how far it is, and leaves no trace of that", async () => {
     const go = Promise.withResolvers<void>();
-    const { words, where } = daemon(async (_, __, tell) => {
+    const { words } = daemon(async (_, __, tell) => {
       for (const line of tests.slice(0, 2)) tell(line);
       await go.promise;
       for (const line of tests.slice(2)) tell(line);
       return tested;
     });
-    const line = [...words, "nodes", "test", ...where].join(" ");
+    const line = words(["nodes", "test"]).join(" ");
     const terminal = { ...env, TERM: "xterm", NO_COLOR: undefined };
     const child = Bun.spawn(["script", "-qec", line, "/dev/null"], {
       env: terminal,
@@ -262,12 +228,11 @@ web1    up, 12 ms
   });
 
   test("a daemon that goes in the middle is told of, and nothing is tested anew", async () => {
-    const { ctl } = daemon(async (_, __, tell) => {
+    const { ctl, server } = daemon(async (_, __, tell) => {
       for (const line of tests.slice(0, 2)) tell(line);
-      setTimeout(() => server?.close(), 50);
+      setTimeout(() => server.close(), 50);
       return new Promise<never>(() => {});
     });
-    const server = open.at(-1);
     const { exitCode, stdout, stderr } = await ctl("nodes", "test");
     expect(exitCode).toBe(1);
     expect(stdout).toBe("testing 3 nodes\nbackup  up, 3 ms\n");
@@ -277,7 +242,7 @@ web1    up, 12 ms
 
   test("ends without a word when nobody reads any more, and the daemon hears of it", async () => {
     const gone = Promise.withResolvers<void>();
-    const { words, where } = daemon(async (_, __, tell, signal) => {
+    const { words } = daemon(async (_, __, tell, signal) => {
       signal.addEventListener("abort", () => gone.resolve());
       tell({ told: "testing", nodes: ["web1"] });
       while (!signal.aborted) {
@@ -286,7 +251,7 @@ web1    up, 12 ms
       }
       throw new Problem("unreachable", "gone");
     });
-    const line = `${[...words, "nodes", "test", ...where].join(" ")} | head -n 1`;
+    const line = `${words(["nodes", "test"]).join(" ")} | head -n 1`;
     expect(await run(["sh", "-c", line], { env, timeoutMs: 30_000 })).toEqual({
       exitCode: 0,
       stdout: "testing node web1\n",

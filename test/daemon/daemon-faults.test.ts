@@ -1,20 +1,9 @@
 /** What has gone wrong once in the daemon, each by name. */
-import { afterEach, describe, expect, test } from "bun:test";
-import type { DaemonOptions, RunResult } from "../../src/daemon/daemon.ts";
-import { at, Bed, jobsOf, minuteMs, noonMs } from "./fake-parts.ts";
+import { describe, expect, test } from "bun:test";
+import type { RunResult } from "../../src/daemon/daemon.ts";
+import { at, bedMaker, jobsOf, minuteMs, noonMs } from "./fake-parts.ts";
 
-let bed: Bed | undefined;
-afterEach(() => bed?.close());
-
-function newBed(
-  files: Readonly<Record<string, string>>,
-  more: Partial<DaemonOptions> = {},
-  nowMs = noonMs,
-): Bed {
-  bed = new Bed(nowMs, more);
-  bed.daemon.start(jobsOf(files));
-  return bed;
-}
+const newBed = bedMaker();
 
 const ticksOf = (started: readonly string[]) => started.map((each) => each.replace(/ at .*/, ""));
 

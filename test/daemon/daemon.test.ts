@@ -1,21 +1,9 @@
 /** The daemon's loop, among fakes: what it starts when, and what it records of the rest. */
-import { afterEach, describe, expect, test } from "bun:test";
-import type { DaemonOptions } from "../../src/daemon/daemon.ts";
+import { describe, expect, test } from "bun:test";
 import { Problem } from "../../src/model/problem.ts";
-import { at, Bed, jobsOf, minuteMs, noonMs } from "./fake-parts.ts";
+import { at, bedMaker, jobsOf, minuteMs, noonMs } from "./fake-parts.ts";
 
-let bed: Bed | undefined;
-afterEach(() => bed?.close());
-
-function newBed(
-  files: Readonly<Record<string, string>>,
-  more: Partial<DaemonOptions> = {},
-  nowMs = noonMs,
-): Bed {
-  bed = new Bed(nowMs, more);
-  bed.daemon.start(jobsOf(files));
-  return bed;
-}
+const newBed = bedMaker();
 
 describe("a daemon", () => {
   test("starts each job at its ticks, and no other time", async () => {
@@ -97,12 +85,13 @@ describe("a daemon", () => {
 
 describe("pauses", () => {
   test("keep a job from being started, each tick recorded, and end by themselves", async () => {
-    const { clock, daemon, started, skipped } = newBed({ a: "every 5m", b: "every 5m" });
+    const bed = newBed({ a: "every 5m", b: "every 5m" });
+    const { clock, daemon, started, skipped } = bed;
     const untilMs = noonMs + 8 * minuteMs;
     daemon.setPauses([{ job: "a", sinceMs: noonMs, untilMs, why: "new disks", by: "root" }]);
     await clock.go(10 * minuteMs);
     expect(started).toEqual(["b 12:05 at 12:05", "a 12:10 at 12:10", "b 12:10 at 12:10"]);
-    expect(bed?.passedOver).toEqual(["a 12:05 paused"]);
+    expect(bed.passedOver).toEqual(["a 12:05 paused"]);
     expect(skipped[0]?.sentence).toBe("paused until 2026-11-21T12:08:00Z by root: new disks");
   });
 
@@ -133,7 +122,8 @@ describe("pauses", () => {
   });
 
   test("hold for starts that were put off into them, and for ticks in them whose start comes later", async () => {
-    const { clock, daemon, executor } = newBed({ late: "at */5 * * * *\nsplay 1m" });
+    const bed = newBed({ late: "at */5 * * * *\nsplay 1m" });
+    const { clock, daemon, executor } = bed;
     await clock.go(5 * minuteMs);
     daemon.setPauses([
       {
@@ -146,7 +136,7 @@ describe("pauses", () => {
     ]);
     await clock.go(7 * minuteMs);
     expect(executor.startedAt).toEqual([]);
-    expect(bed?.passedOver).toEqual(["late 12:05 paused", "late 12:10 paused"]);
+    expect(bed.passedOver).toEqual(["late 12:05 paused", "late 12:10 paused"]);
   });
 });
 
@@ -258,7 +248,6 @@ describe("after kill -9", () => {
       expect(it.passedOver).toEqual(isThere ? [] : ["a 12:05 failed-before-start"]);
       it.close();
     }
-    bed = undefined;
   });
 });
 

@@ -1,4 +1,5 @@
 /** A daemon among fakes: a clock that is set by hand, an executor that runs nothing, a record that is a list. */
+import { afterEach } from "bun:test";
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -246,4 +247,19 @@ export class Bed {
       ...this.#more,
     });
   }
+}
+
+/** What makes beds for a file of tests: each at work with these job files, and closed after its test. */
+export function bedMaker() {
+  let bed: Bed | undefined;
+  afterEach(() => bed?.close());
+  return (
+    files: Readonly<Record<string, string>>,
+    more: Partial<DaemonOptions> = {},
+    nowMs = noonMs,
+  ): Bed => {
+    bed = new Bed(nowMs, more);
+    bed.daemon.start(jobsOf(files));
+    return bed;
+  };
 }

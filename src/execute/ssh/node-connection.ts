@@ -6,6 +6,7 @@
  * remembered, and what does not fit goes over a further connection, or waits.
  */
 import { Problem } from "../../model/problem.ts";
+import { Turns } from "../../model/turns.ts";
 import { parseControlLine } from "./control-lines.ts";
 import { type Master, openMaster } from "./master.ts";
 import { helloCommand, isPlainFolder } from "./node-script.ts";
@@ -18,7 +19,6 @@ import {
   nodeInWords,
   type SshTerms,
 } from "./node-terms.ts";
-import { Turns } from "./turns.ts";
 
 /** What OpenSSH's server allows if nobody tells it otherwise. */
 const usualSessions = 10;

@@ -1,6 +1,6 @@
 /** Turns: never more at once than allowed, each in its order, and none lost where one fails. */
 import { expect, test } from "bun:test";
-import { Turns } from "../../src/execute/ssh/turns.ts";
+import { Turns } from "../../src/model/turns.ts";
 
 test("so many at once, in their order, whether they succeed or not", async () => {
   const turns = new Turns(2);
