@@ -158,6 +158,19 @@ describeWith("runs on a node", ["root", "unshare", "sshd", "fish", "/bin/csh"], 
     expect(node.run("ps -eo args | grep '^sleep 700' || true")).toBe("");
   });
 
+  test("each of its processes has TERM once, in its process group and out of it", async () => {
+    const counts = (who: string) =>
+      `trap "echo ${who} >>~/terms" TERM; echo ${who} >>~/counting; for n in 1 2 3 4 5 6 7 8 9; do sleep 7.1; done`;
+    const line = `setsid sh -c '${counts("other")}' & sh -c '${counts("child")}' & ${counts("leader")}`;
+    const read = (name: string) => node.run(`sort /mnt/homes/sh/${name} || true`).split("\n").filter(Boolean);
+    const stop = new AbortController();
+    const ended = runThere(folder.path, as("sh"), line, { ports: { lost: stop.signal, lostGraceMs: 1000 } });
+    await until(() => read("counting").length === 3, "all three count");
+    stop.abort();
+    expect(await ended).toMatchObject({ cause: "stopped", survivors: 0 });
+    expect(read("terms")).toEqual(["child", "leader", "other"]);
+  });
+
   test("a condition is asked on the node, and a retry is made there", async () => {
     const rules = { condition: "test -e ~/wanted" };
     expect(runThere(folder.path, as("sh"), "echo ran", { rules })).rejects.toThrow("not started: condition");

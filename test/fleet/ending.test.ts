@@ -80,7 +80,7 @@ describeWith("ending runs on nodes", needs, () => {
       jobs: {
         job: jobOn(
           "all of web",
-          `[ -e second ] && { echo second >> order; exit 0; }; touch second; trap 'trap "" TERM; echo ended >> order; exit 1' TERM; ${tree}`,
+          `[ -e second ] && { echo second >> order; exit 0; }; touch second; trap 'echo ended >> order; exit 1' TERM; ${tree}`,
           "overlap clobber",
           "grace 2s",
         ),

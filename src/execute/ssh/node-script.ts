@@ -235,8 +235,9 @@ export interface StopScript {
 }
 
 /**
- * Ends a run with all that it has started: TERM, and KILL after a time; tells how many are left. Goes on without the
- * connection.
+ * Ends a run with all that it has started: TERM, and KILL after a time, to each once: first to its process group, in one step,
+ * so that a tree that grows can't outrun it, then to whoever is in no group of it. Tells how many are left. Goes on without
+ * the connection.
  */
 export function stopCommand({ fileId, runId, token, graceTenths, folders }: StopScript): string {
   return command(
@@ -265,12 +266,14 @@ m() {
     [ "$4" = $c ] && echo $p;
   done
 };
+h() { [ "$w" ] || return; s=; read -r s </proc/$1/stat; set -- \${s##*) }; [ "$3" = $w ]; };
 e() {
-  n=" "; j=0; l;
-  [ "$c" ] && [ -d /proc/$c ] && kill -$1 -$c && kill -CONT -$c;
+  n=" "; j=0; w=; l;
+  [ "$c" ] && [ -d /proc/$c ] && kill -$1 -$c && kill -CONT -$c && w=$c;
   while :; do
     q=$(m); [ "$q" ] || return 0;
-    for p in $q; do case $n in *" $p "*) ;; *) n="$n$p "; kill -$1 $p; kill -CONT $p;; esac; done;
+    for p in $q; do case $n in *" $p "*) ;; *) n="$n$p "; h $p || { kill -$1 $p; kill -CONT $p; };; esac; done;
+    w=;
     [ $j -ge $2 ] && return 1;
     if sleep 0.1; then j=$((j+1)); else sleep 1; j=$((j+10)); fi;
   done
