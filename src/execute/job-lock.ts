@@ -83,9 +83,10 @@ export function tryJobLock(request: LockRequest): JobLock | Held | Problem {
     });
   }
   const last = readHolder(path);
-  if (last !== undefined && livesOn(last)) {
+  const holder = last === undefined ? undefined : stillGoing(last);
+  if (holder !== undefined) {
     held.release();
-    return { holder: last };
+    return { holder };
   }
   return new HeldLock(held, request);
 }
@@ -126,7 +127,7 @@ export async function clobber(
       continue;
     }
     const { runId, leader, watcher } = holder;
-    const isWaiting = isAlive(watcher) && (leader === undefined || !livesOn(holder));
+    const isWaiting = isAlive(watcher) && (leader === undefined || stillGoing(holder) === undefined);
     const step = `${runId} ${isWaiting ? "waits" : leader?.pid}`;
     if (step === asked) {
       await Bun.sleep(clobberPollMs);
@@ -215,13 +216,19 @@ function markOf(pid: number): ProcessMark {
   return { pid, startTicks: findProcess(pid)?.startTicks ?? 0 };
 }
 
-/** True where the run goes on though nobody has its lock. */
-function livesOn(holder: Holder): boolean {
+/** @returns who holds it, where the run goes on though nobody has its lock */
+function stillGoing(holder: Holder): Holder | undefined {
   const { leader, runId, scope } = holder;
-  if (!isOfThisBoot(holder)) return false;
-  if (leader !== undefined && isAlive(leader)) return true;
-  // Without a leader its rcron was killed before it could write down whom it had started, if anybody.
-  return (leader === undefined || scope === "tree") && findTree(treeOf(leader, runId)).length > 0;
+  if (!isOfThisBoot(holder)) return undefined;
+  if (leader !== undefined && isAlive(leader)) return holder;
+  if (leader !== undefined && scope !== "tree") return undefined;
+  const members = findTree(treeOf(leader, runId));
+  if (members.length === 0) return undefined;
+  // Without a leader its rcron was killed before it could write down whom it had started.
+  const started = leader === undefined ? members.find(({ pid, groupId }) => pid === groupId) : undefined;
+  return started === undefined
+    ? holder
+    : { ...holder, leader: { pid: started.pid, startTicks: started.startTicks } };
 }
 
 function isOfThisBoot({ boot }: Holder): boolean {

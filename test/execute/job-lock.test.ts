@@ -130,8 +130,12 @@ describe("tryJobLock()", () => {
     using work = temporaryFolder();
     const request = requestIn(work.path, { runId: "00000000000000bb" });
     leave(request, { ...holderOf(1), runId: request.runId, leader: undefined });
-    const job = Bun.spawn(["sleep", "60"], { env: { ...process.env, RCRON_RUN_ID: request.runId } });
-    expect(held(tryJobLock(request)).holder?.runId).toBe(request.runId);
+    const env = { ...process.env, RCRON_RUN_ID: request.runId };
+    const job = Bun.spawn(["sleep", "60"], { env, detached: true });
+    expect(held(tryJobLock(request)).holder).toMatchObject({
+      runId: request.runId,
+      leader: { pid: job.pid },
+    });
     job.kill();
     await job.exited;
     taken(tryJobLock(request)).release();
