@@ -30,7 +30,7 @@ import type { Verdict } from "../model/state.ts";
 import { announceStart } from "../notify/notify.ts";
 import { type PortSettings, portsOf } from "./due-job.ts";
 import type { NodeWay } from "./node-ways.ts";
-import { headingOf, type PartEnd, PartOutputs, partEnd, wholeEnd } from "./placed-end.ts";
+import { headingOf, isNotReached, type PartEnd, PartOutputs, partEnd, wholeEnd } from "./placed-end.ts";
 import type { KnownRun, RunTeller } from "./run-teller.ts";
 import { leftToTheNext } from "./scheduled-run.ts";
 
@@ -261,6 +261,8 @@ class FleetRun implements PlacedWork<NodeWay> {
     };
     this.#parts.push({ ...part, attempt });
     this.#outputs.add(name, part.end?.kept);
+    // With this daemon its connections end. What the book has, nothing or an earlier start, the next one goes on from.
+    if (this.watch.leave.aborted && isNotReached(hosted)) return attempt;
     const { problem: _, ...end } = attempt;
     if (this.#isInBook) this.#note(name, { ended: end });
     this.#tell(attempt);
@@ -268,8 +270,13 @@ class FleetRun implements PlacedWork<NodeWay> {
   }
 
   /** Log, record and whoever is told, when all parts have ended. */
-  async finish(result: PlacedResult): Promise<RunResult> {
-    const { verdict, attempts } = result;
+  async finish({ verdict: decided, attempts }: PlacedResult): Promise<RunResult> {
+    // What a part says is clean by now; of nodes without one, the fleet says why, and knows of no job's secrets.
+    const verdict = {
+      ...decided,
+      sentence: this.#clean(decided.sentence),
+      leftOut: decided.leftOut.map((out) => ({ ...out, reason: this.#clean(out.reason) })),
+    };
     const { known, watch } = this;
     this.#startPing?.cancel();
     if (this.#startedAtMs === undefined) {
@@ -292,7 +299,7 @@ class FleetRun implements PlacedWork<NodeWay> {
       this.#teller.started(known);
     }
     const startedAtMs = this.#startedAtMs ?? Date.now();
-    const end = wholeEnd(result, this.#parts, {
+    const end = wholeEnd({ verdict, attempts }, this.#parts, {
       stopSentence: this.#stopSentence() ?? this.#passive?.sentence,
       output: this.#outputs.kept(),
       ms: Math.max(0, Date.now() - startedAtMs),
@@ -308,6 +315,7 @@ class FleetRun implements PlacedWork<NodeWay> {
 
   onCourse(course: PlacementCourse): void {
     this.#course = course;
+    if (this.#isInBook) this.#noteCourse();
   }
 
   #stopSentence(): string | undefined {
@@ -333,13 +341,9 @@ class FleetRun implements PlacedWork<NodeWay> {
 
   /** Before anything of a part is begun, the book knows of it. */
   #note(node: string, note: PartNote): void {
-    const policy = this.known.due.job?.placement?.policy;
     const isFirst = !this.#isInBook;
     this.#isInBook = true;
-    if (isFirst) {
-      const course = this.#course && { ...this.#course, among: [...this.#course.among] };
-      this.watch.onNode(wholeRun, JSON.stringify({ policy, course }));
-    }
+    if (isFirst) this.#noteCourse();
     if ("ended" in note) this.#notes.delete(node);
     else this.#notes.set(node, note);
     const since = this.#startedAtMs;
@@ -347,6 +351,12 @@ class FleetRun implements PlacedWork<NodeWay> {
     const more = { ...(since !== undefined && { since }), ...(stopped !== undefined && { stopped }) };
     this.watch.onNode(node, JSON.stringify({ ...note, ...more }));
     if (isFirst) this.watch.onStarting();
+  }
+
+  #noteCourse(): void {
+    const policy = this.known.due.job?.placement?.policy;
+    const course = this.#course && { ...this.#course, among: [...this.#course.among] };
+    this.watch.onNode(wholeRun, JSON.stringify({ policy, course }));
   }
 
   #partWatch(node: string, stop: AbortSignal): RunWatch {

@@ -21,7 +21,7 @@ import { Problem } from "../model/problem.ts";
 import type { Rules } from "../model/rules.ts";
 import type { Verdict } from "../model/state.ts";
 import { type HerePlace, jobGoing, jobHere, jobThere, type NodePart } from "./due-job.ts";
-import { type PartHosted, whyNotReached } from "./placed-end.ts";
+import { isNotReached, type PartHosted, whyNotReached } from "./placed-end.ts";
 import type { KnownRun } from "./run-teller.ts";
 
 /** A part of a run, as it is given to a way. */
@@ -135,7 +135,7 @@ class CommandWay implements NodeWay {
       ...(await runHere(unsure, what, { room, hosting: commandHosting })),
       hasStarted: hasBegun,
     };
-    if (isUnreachable(end)) this.#isWell = false;
+    if (isNotReached(end)) this.#isWell = false;
     return end;
   }
 }
@@ -177,10 +177,13 @@ class SshWay implements NodeWay {
     if (wanted instanceof Problem && !isGoing) return notBegun({ kind: "refused", problem: wanted });
     // What has begun goes on, whatever its file says by now; but it is not begun once more.
     const isResumeOnly = due.job === undefined || wanted instanceof Problem;
-    const what = wanted instanceof Problem ? jobGoing(part.known, resumed?.runId ?? "") : wanted;
+    const said = wanted instanceof Problem ? jobGoing(part.known, resumed?.runId ?? "") : wanted;
+    const what = isResumeOnly ? { ...said, rules: { ...said.rules, retries: 0 } } : said;
+    const startsBefore = jobStarts(what, noted);
     if (resumed === undefined) {
       const refused = await this.#connection.open();
-      if (refused !== undefined) return notBegun(unreachable(refused));
+      // Where it waits for a retry, it has been started here, and no other node may have it.
+      if (refused !== undefined) return { ...notBegun(unreachable(refused)), hasStarted: startsBefore > 0 };
       const verdict = part.whyNot();
       if (verdict !== undefined) return notBegun({ kind: "passive", verdict });
     }
@@ -207,7 +210,7 @@ class SshWay implements NodeWay {
       },
     );
     const hadStarted = resumed?.isCondition !== true && resumed?.isStarted === true;
-    const hasStarted = watched.hasStarted() || hadStarted || jobStarts(what, noted) > 0;
+    const hasStarted = watched.hasStarted() || hadStarted || startsBefore > 0;
     return { hosted, conditionLost: watched.lost(), hasStarted };
   }
 }
@@ -344,11 +347,6 @@ function watchStarts(hosting: HostingPorts["hosting"]) {
       return new Problem("unreachable", "the connection was lost while the job's condition was asked");
     },
   };
-}
-
-function isUnreachable({ hosted, conditionLost }: PartHosted): boolean {
-  if (conditionLost !== undefined) return true;
-  return hosted.kind === "ended" && whyNotReached(hosted.outcome) !== undefined;
 }
 
 /** There is no way to the node: nothing was started. */

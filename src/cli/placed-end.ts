@@ -60,6 +60,12 @@ export function whyNotReached(outcome: Outcome | undefined): Problem | undefined
   return problem?.code === "unreachable" ? problem : undefined;
 }
 
+/** True where the last that was tried did not get there, be it the job's start or its condition. */
+export function isNotReached({ hosted, conditionLost }: PartHosted): boolean {
+  if (conditionLost !== undefined) return true;
+  return hosted.kind === "ended" && whyNotReached(hosted.outcome) !== undefined;
+}
+
 function withHint({ message, hint }: Problem): string {
   return hint === undefined ? message : `${message} (${hint})`;
 }

@@ -46,7 +46,10 @@ export interface PlacedWork<Link> {
     stop: AbortSignal,
     isResumed: boolean,
   ): Promise<PlacedAttempt>;
-  /** Before anything of a run on all nodes is begun: what is to be known of it by who may have to go on with it. */
+  /**
+   * What is to be known of a run on all nodes by who may have to go on with it: before anything of it is begun, and again when
+   * what it has waited for has not come.
+   */
   onCourse(course: PlacementCourse): void;
 }
 
@@ -276,16 +279,18 @@ class Driver<Link extends NodeLink> {
         ...[...this.#going.keys()].map((node) => ({ node, result: undefined })),
       ],
       isWaitOver: this.#isWaitOver,
-      isGivenUp: this.#isWaitOver && this.#going.size === 0,
+      isGivenUp: this.#isWaitOver,
       random,
     });
-    this.#setWaits(waits.length > 0);
     if (verdict !== undefined) return verdict;
-    if (placement.policy === "all" && this.#course === undefined && starts.length > 0) {
-      const among = [...starts.map(({ node }) => node), ...waits.flatMap((wait) => wait.nodes)];
+    const isDecided = this.#course === undefined ? starts.length > 0 : this.#isWaitOver;
+    if (placement.policy === "all" && isDecided) {
+      const begun = [...this.#attempts.map(({ node }) => node), ...this.#going.keys()];
+      const among = [...begun, ...starts.map(({ node }) => node), ...waits.flatMap((wait) => wait.nodes)];
       this.#course = { among: new Set(among), leftOut };
       this.#work.onCourse(this.#course);
     }
+    this.#setWaits(waits.length > 0);
     for (const start of starts) this.#start(start, false);
     return undefined;
   }

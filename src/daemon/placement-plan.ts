@@ -95,7 +95,7 @@ export interface LeftOut {
 
 /** Of a run on all nodes: nobody joins it later, and what was left out stays so. */
 export interface PlacementCourse {
-  /** The nodes that were begun at once, or waited for. */
+  /** The nodes that were begun at once, or are waited for. */
   readonly among: ReadonlySet<string>;
   readonly leftOut: readonly LeftOut[];
 }

@@ -169,6 +169,35 @@ describe("a placed run", () => {
     ]);
   });
 
+  test.each([
+    ["for the end of an earlier run", "overlap wait=60s", 60_000, "a is still at an earlier run"],
+    ["for room", "overlap allow", 3_600_000, "a had no room for too long"],
+  ])(
+    "all: a node that was waited for in vain, %s, has no part in it later",
+    async (_, words, waitMs, why) => {
+      const { told, begin, attempt, settle, clock, tellCourse } = await newScene([
+        node("a", { runsAtOnce: 1 }),
+        node("b"),
+      ]);
+      begin("r0", "on all of a\noverlap allow");
+      await settle();
+      tellCourse();
+      const { ended } = begin("r1", `on all of a,b\n${words}`);
+      await clock.go(waitMs + 1);
+      attempt("r0", "a").end("success");
+      await clock.go(2 * waitMs);
+      attempt("r1", "b").end("success");
+      await ended;
+      expect(told.slice(1)).toEqual([
+        "r1 is on b a",
+        "r1 begins on b",
+        "r1 is on b, without a",
+        "r0 success: ran on a (1)",
+        expect.stringContaining(`ran on b; ${why}`),
+      ]);
+    },
+  );
+
   test("all, gone on with by another daemon: those that were left out stay so", async () => {
     const { told, begin, attempt, settle } = await newScene();
     const down = { node: "b", why: "down", sentence: "b is down", reason: "down" } as const;

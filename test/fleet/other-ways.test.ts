@@ -75,6 +75,23 @@ describeWith("other ways than ssh", needs, () => {
     expect(it.ran(job.run)).toEqual(["web2"]);
   });
 
+  test("what a program says of its failure is cleaned of what is to be redacted, also where it is told for a later run", async () => {
+    await using it = fleetScene(hosts, {
+      jobs: { job: jobOn("all of web1,bad", "true") },
+      nodes: { web1: [] },
+      top: ["redact = hunter2"],
+      sections: ["[node bad]", "connection = command sh -c 'echo token hunter2 >&2; exit 126'"],
+    });
+    await it.start();
+    const [tried, leftOut] = [await it.once("job"), await it.once("job")];
+    for (const told of [tried, leftOut]) {
+      expect(told.nodes).toEqual(["bad unreachable", "web1 success 0"]);
+      expect(JSON.stringify(told)).not.toContain("hunter2");
+    }
+    expect(leftOut.sentence).toContain("bad is down: ");
+    expect(it.log()).not.toContain("hunter2");
+  });
+
   test("kill -9 of rcrond during a run by a program: unknown, never a success; here: found again, its end unseen", async () => {
     await using it = fleetScene(hosts, {
       jobs: { long: jobOn("all of web", "until [ -e go-long ]; do sleep 0.05; done") },

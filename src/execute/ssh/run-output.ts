@@ -250,8 +250,8 @@ export class RunOutput {
     if (stream.turn !== turn || stream.isComplete || over.aborted) return;
     if (isGone && (stream.isDrained || stream.isBehind)) {
       // What was removed was had, by whoever watched the run before.
-      if (stream.isDrained) stream.giveUp();
-      else stream.advance();
+      if (stream.isBehind) stream.advance();
+      else stream.giveUp();
       this.#ports.onProgress();
     } else {
       // Somebody else has removed it; but it may be that the node has not told yet that it was full.
