@@ -288,7 +288,9 @@ class FleetRun implements PlacedWork<NodeWay> {
         return this.#teller.notRun(known, { kind: "stopped", sentence: this.#stopSentence() });
       }
       if (verdict.kind === "skipped") {
-        const isCondition = attempts.some((attempt) => attempt.result === "skipped");
+        const isCondition = attempts.some(
+          ({ result, problem }) => result === "skipped" && problem === undefined,
+        );
         const { sentence } = verdict;
         return this.#teller.notRun(
           known,
@@ -343,14 +345,16 @@ class FleetRun implements PlacedWork<NodeWay> {
   #note(node: string, note: PartNote): void {
     const isFirst = !this.#isInBook;
     this.#isInBook = true;
-    if (isFirst) this.#noteCourse();
     if ("ended" in note) this.#notes.delete(node);
     else this.#notes.set(node, note);
     const since = this.#startedAtMs;
     const stopped = this.#stopSentence();
     const more = { ...(since !== undefined && { since }), ...(stopped !== undefined && { stopped }) };
     this.watch.onNode(node, JSON.stringify({ ...note, ...more }));
-    if (isFirst) this.watch.onStarting();
+    if (!isFirst) return;
+    // Killed between the two, the next daemon takes for both what the job says.
+    this.#noteCourse();
+    this.watch.onStarting();
   }
 
   #noteCourse(): void {

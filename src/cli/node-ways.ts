@@ -163,13 +163,20 @@ class SshWay implements NodeWay {
   }
 
   open = () => this.#connection.open();
-  check = () => this.#connection.check();
   close = () => this.#connection.close();
+
+  async check(): Promise<Problem | undefined> {
+    const problem = await this.#connection.check();
+    // A connection through which nothing is answered is of no use to anybody: what runs there is picked up over the next one.
+    if (problem !== undefined) await this.#connection.drop();
+    return problem;
+  }
 
   async run(part: PartRun): Promise<PartHosted> {
     const { room, remote } = this.#settings;
     const { due } = part.known;
     const noted = part.noted === undefined ? undefined : readSshNote(part.noted, remote);
+    if (noted === "unreadable") return { hosted: unseen("what the book had of it can't be read"), ...begun };
     const resumed = noted?.mark;
     const isGoing = resumed !== undefined && resumed.isCondition !== true;
     if (due.job === undefined && !isGoing) return notBegun({ kind: "refused", problem: fileGone() });
@@ -221,10 +228,13 @@ interface SshNote {
   readonly starts: number;
 }
 
-function readSshNote(noted: string, { parseRemoteMark }: RemoteRoom): SshNote {
+function readSshNote(noted: string, { parseRemoteMark }: RemoteRoom): SshNote | "unreadable" {
+  if (noted === "") return { mark: undefined, starts: 0 }; // about to begin
   const found = parseObject(noted);
+  const starts = object({ starts: count })(found)?.starts;
+  if (starts !== undefined) return { mark: undefined, starts };
   const mark = parseRemoteMark(JSON.stringify(found?.["mark"] ?? null));
-  return { mark, starts: object({ starts: count })(found)?.starts ?? 0 };
+  return mark === undefined ? "unreadable" : { mark, starts: 0 };
 }
 
 /** A run that another daemon has begun: what is over is not done again, and what is left of time and retries is. */
@@ -266,17 +276,17 @@ function alone<What extends { readonly rules: Rules }>(what: What): What {
 
 /** A part whose process is one of this machine. */
 async function runHere(
-  { noted, note, ports, whyNot }: PartRun,
+  part: PartRun,
   what: SupervisedJob | Problem,
   { room, hosting }: { readonly room: HostingRoom; readonly hosting: HostingPorts["hosting"] },
 ): Promise<PartHosted> {
+  const { known, noted, note, ports, whyNot } = part;
+  if (noted !== undefined) {
+    // What has begun goes on, whatever its file says by now.
+    const going = what instanceof Problem ? jobGoing(known, partOf(part).attemptId) : what;
+    return { hosted: await findAgain(going, noted, { room, ports }), ...begun };
+  }
   if (what instanceof Problem) return notBegun({ kind: "refused", problem: what });
-  if (noted !== undefined)
-    return {
-      hosted: await findAgain(what, noted, { room, ports }),
-      conditionLost: undefined,
-      hasStarted: true,
-    };
   const verdict = whyNot();
   if (verdict !== undefined) return notBegun({ kind: "passive", verdict });
   note("");
@@ -296,12 +306,12 @@ async function findAgain(
 ): Promise<Hosted> {
   const mark: RunMark | undefined = noted === "" ? room.findRun(what.runId) : room.parseMark(noted);
   if (mark !== undefined) return room.adoptRun(alone(what), ports, mark);
-  return {
-    ...unwatched,
-    outcome: { kind: "unseen" },
-    cause: "unseen",
-    sentence: "rcrond was killed as it was about to start it",
-  };
+  return unseen("rcrond was killed as it was about to start it");
+}
+
+/** It may have run, and nobody can tell how it ended. */
+function unseen(sentence: string): Hosted {
+  return { ...unwatched, outcome: { kind: "unseen" }, cause: "unseen", sentence };
 }
 
 /** What is known of a run that nobody has watched. */
@@ -314,6 +324,8 @@ const unwatched = {
   isDetached: false,
   survivors: 0,
 } as const;
+
+const begun = { conditionLost: undefined, hasStarted: true } as const;
 
 /** Nothing was begun. */
 function notBegun(hosted: Hosted): PartHosted {

@@ -96,6 +96,12 @@ export class Fleet<Link extends NodeLink = NodeLink> {
       if (before !== undefined) closing.push(this.#retire(before));
       this.#entries.set(node.name, this.#comeBack(node) ?? this.#enter(node, this.#formerRuns(node.name)));
     }
+    // In the order of the files, which is that of a role's nodes, whoever came first.
+    for (const { name } of nodes) {
+      const entry = this.#entries.get(name);
+      this.#entries.delete(name);
+      if (entry !== undefined) this.#entries.set(name, entry);
+    }
     this.#timer ??= this.#options.clock.after(this.#options.healthCheckMs, () => this.#look());
     this.#options.onChange();
     await Promise.all(closing);
@@ -182,7 +188,7 @@ export class Fleet<Link extends NodeLink = NodeLink> {
   async test(name: string): Promise<Problem | undefined> {
     const entry = this.#entries.get(name);
     if (entry === undefined) return undefined;
-    const problem = (await entry.link.open()) ?? (await entry.link.check());
+    const problem = await signOfLife(entry.link);
     if (problem === undefined) this.#up(entry);
     else this.#down(entry, problem);
     return problem;
@@ -252,10 +258,11 @@ export class Fleet<Link extends NodeLink = NodeLink> {
     this.#timer = this.#options.clock.after(this.#options.healthCheckMs, () => this.#look());
   }
 
+  /** Whether it is up. */
   async #ask(entry: Entry<Link>): Promise<void> {
     if (entry.isAsked) return;
     entry.isAsked = true;
-    const problem = await entry.link.open();
+    const problem = await signOfLife(entry.link);
     entry.isAsked = false;
     if (this.#isClosed || this.#entries.get(entry.node.name) !== entry) return;
     if (problem === undefined) this.#up(entry);
@@ -288,4 +295,10 @@ export class Fleet<Link extends NodeLink = NodeLink> {
     log("warning", `node ${entry.node.name} is down: ${problem.message}`);
     onChange();
   }
+}
+
+/** That there is a connection is no proof that the node does anything; one that was just made is. */
+async function signOfLife(link: NodeLink): Promise<Problem | undefined> {
+  const wasOpen = link.isOpen;
+  return (await link.open()) ?? (wasOpen ? await link.check() : undefined);
 }

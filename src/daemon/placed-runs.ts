@@ -5,7 +5,7 @@
 import type { Node } from "../model/node.ts";
 import { reasonOf } from "../model/node-result.ts";
 import type { Placement } from "../model/placement.ts";
-import type { Problem } from "../model/problem.ts";
+import { Problem } from "../model/problem.ts";
 import type { Overlap } from "../model/rules.ts";
 import type { NodeEnd } from "../model/run-event.ts";
 import type { DaemonClock } from "./daemon-parts.ts";
@@ -30,7 +30,7 @@ export interface PlacedRun {
 
 /** An attempt that is over. */
 export interface PlacedAttempt extends NodeEnd {
-  /** Where the node could not be reached. */
+  /** Where the node could not be reached, or an earlier run there could not be ended. */
   readonly problem: Problem | undefined;
 }
 
@@ -111,7 +111,10 @@ export class PlacedRuns<Link extends NodeLink> {
     before: DoneBefore = { ended: [], going: [] },
   ): Promise<PlacedResult | "left"> {
     const driver = new Driver(run, work, this.#options, (node) => this.#endOn(node, run));
-    const waiting = [...this.#going].filter((other) => other.run.jobName === run.jobName && other.isWaiting);
+    const isNew = before.ended.length + before.going.length === 0;
+    const waiting = [...this.#going].filter((other) => {
+      return isNew && other.run.jobName === run.jobName && other.isWaiting;
+    });
     if (run.overlap.mode === "clobber") for (const other of waiting) other.giveUp(run.runId);
     // Else each tick of a job whose nodes are full would wait beside the one before.
     if (run.overlap.mode === "skip" && waiting.length > 0) {
@@ -353,8 +356,10 @@ class Driver<Link extends NodeLink> {
     timer.cancel();
     stopped.removeEventListener("abort", onStop);
     if (how === "ended") return undefined;
-    const sentence = how === "late" ? "the earlier run could not be ended" : "it was stopped";
-    return { node, result: how === "late" ? "skipped" : "stopped", ms: 0, sentence, problem: undefined };
+    if (how === "stopped")
+      return { node, result: "stopped", ms: 0, sentence: "it was stopped", problem: undefined };
+    const problem = new Problem("conflict", "the earlier run could not be ended");
+    return { node, result: "skipped", ms: 0, sentence: problem.message, problem };
   }
 
   /** Resolves at the next wake, also one that comes before it is awaited. */

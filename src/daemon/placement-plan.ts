@@ -17,6 +17,7 @@ import type { Node } from "../model/node.ts";
 import type { Placement } from "../model/placement.ts";
 import type { Overlap } from "../model/rules.ts";
 import type { NodeResult } from "../model/run-event.ts";
+import { busy, down, noLongerMeant, sentenceOf, unknownNode, waitedInVain } from "./placement-words.ts";
 
 /** What is to be known of a node. */
 export interface NodeState {
@@ -131,7 +132,12 @@ export function planPlacement(question: PlacementQuestion): PlacementStep {
     return !tried.has(node.name) && question.course?.among.has(node.name) !== false;
   });
   const sorted = sortOut(untried, question);
-  const leftOut = [...(question.course?.leftOut ?? found.strangers), ...sorted.leftOut];
+  // A node that had a part and is defined no more by now is no stranger.
+  const strangers = found.strangers.filter(({ node }) => !tried.has(node));
+  const { leftOut: leftOutBefore = strangers, among = [] } = question.course ?? {};
+  const isKnown = (name: string) => tried.has(name) || found.nodes.some(({ node }) => node.name === name);
+  const takenAway = [...among].filter((name) => !isKnown(name)).map(noLongerMeant);
+  const leftOut = [...leftOutBefore, ...takenAway, ...sorted.leftOut];
   const planned = isOver(question) ? nothing : next(sorted, question);
   const open = question.isGivenUp === true ? { starts: planned.starts, waits: [] } : planned;
   if (open !== planned) leftOut.push(...planned.waits.flatMap(({ nodes }) => nodes.map(waitedInVain)));
@@ -156,8 +162,7 @@ function candidatesOf(
   const add = (name: string, meant: readonly NodeState[], kind: string) => {
     for (const state of meant) found.add(state);
     if (meant.length > 0) return;
-    const reason = `there is no ${kind} named ${name}`;
-    strangers.push({ node: name, why: "unknown", sentence: reason, reason });
+    strangers.push(unknownNode(name, kind));
   };
   const named = (name: string) => [byName.get(name)].filter((state) => state !== undefined);
   for (const host of hosts) add(host, named(host), "node");
@@ -168,15 +173,10 @@ function candidatesOf(
 }
 
 /** Where `overlap` looks at the whole fleet, an earlier run anywhere keeps this one from beginning, or has it wait. */
-function heldByFleet({
-  placement,
-  overlap,
-  nodes,
-  former = [],
-  isWaitOver,
-}: PlacementQuestion): PlacementStep | undefined {
+function heldByFleet(question: PlacementQuestion): PlacementStep | undefined {
+  const { placement, overlap, isWaitOver } = question;
   if (placement.earlierRuns !== "fleet") return undefined;
-  const running = [...nodes.filter(({ runsJob }) => runsJob).map(({ node }) => node.name), ...former];
+  const running = runningInFleet(question);
   if (running.length === 0 || overlap.mode === "allow" || overlap.mode === "clobber") return undefined;
   const leftOut = running.map(busy);
   if (overlap.mode === "wait" && !isWaitOver) {
@@ -189,6 +189,11 @@ function heldByFleet({
     leftOut,
     verdict: { kind: "skipped", sentence: sentenceOf([], leftOut), leftOut },
   };
+}
+
+/** Where an earlier run of the job goes on, be it a node that is defined no more. */
+function runningInFleet({ nodes, former = [] }: PlacementQuestion): readonly string[] {
+  return [...nodes.filter(({ runsJob }) => runsJob).map(({ node }) => node.name), ...former];
 }
 
 /** The untried nodes by what can be done with them now. */
@@ -248,7 +253,7 @@ function nextOfAll(
   const full: string[] = [];
   for (const state of ready) {
     const ends = endedFor(state, question);
-    const room = free + ends.length;
+    const room = free + freedBy(ends, question);
     if (room > 0 && hasRoom(state, question)) {
       starts.push({ node: state.node.name, ends });
       free = room - 1;
@@ -278,7 +283,7 @@ function nextOfOne(
   const eligible = isOrdered ? [first] : ready;
   const free = freeInAll(question);
   const withRoom = eligible.filter((state) => {
-    return hasRoom(state, question) && free + endedFor(state, question).length > 0;
+    return hasRoom(state, question) && free + freedBy(endedFor(state, question), question) > 0;
   });
   if (withRoom.length === 0) return waitFor(eligible, "room");
   const least = Math.min(...withRoom.map(({ running }) => running));
@@ -288,10 +293,16 @@ function nextOfOne(
 }
 
 /** The nodes whose earlier runs `clobber` ends before this one is begun. */
-function endedFor({ node, runsJob }: NodeState, { placement, overlap, nodes }: PlacementQuestion): string[] {
+function endedFor({ node, runsJob }: NodeState, question: PlacementQuestion): readonly string[] {
+  const { placement, overlap } = question;
   if (overlap.mode !== "clobber") return [];
   if (placement.earlierRuns === "node") return runsJob ? [node.name] : [];
-  return nodes.filter((state) => state.runsJob).map((state) => state.node.name);
+  return runningInFleet(question);
+}
+
+/** How many of the ended runs count among those of {@link freeInAll}. */
+function freedBy(ends: readonly string[], { former = [] }: PlacementQuestion): number {
+  return ends.filter((name) => !former.includes(name)).length;
 }
 
 /** A run that is ended before makes room for this one. */
@@ -305,9 +316,6 @@ function freeInAll({ limits, nodes }: PlacementQuestion): number {
   if (limits.inAll === undefined) return Number.POSITIVE_INFINITY;
   return limits.inAll - nodes.reduce((sum, { running }) => sum + running, 0);
 }
-
-/** In a sentence, no more nodes are named one by one. */
-const mostNamed = 10;
 
 /** All is done: what does it come to? */
 function verdictOf(
@@ -335,55 +343,4 @@ function verdictOf(
   if (isMissing) return verdict(has("success") || has("unknown") ? "failure" : "unreachable");
   const kind = (["unknown", "success"] as const).find(has);
   return verdict(kind ?? (isBusy ? "skipped" : "unreachable"));
-}
-
-const clauses = {
-  success: "ran on",
-  failure: "failed on",
-  unreachable: "could not be started on",
-  unknown: "may have run on",
-  skipped: "was not to run on",
-  stopped: "was stopped on",
-} as const satisfies Record<NodeResult, string>;
-
-/** `failed on web1, web2: exit status 3; ran on web3; web4 is down`. */
-function sentenceOf(attempts: readonly AttemptSoFar[], leftOut: readonly LeftOut[]): string {
-  const alike = new Map<
-    string,
-    { readonly nodes: string[]; readonly reason: string; readonly clause: string }
-  >();
-  for (const { node, result, reason } of attempts) {
-    if (result === undefined) continue;
-    const because = result === "success" || reason === undefined ? "" : `: ${reason}`;
-    const group = alike.get(result + because);
-    if (group === undefined)
-      alike.set(result + because, { nodes: [node], reason: because, clause: clauses[result] });
-    else group.nodes.push(node);
-  }
-  const told = [...alike.values()].map(({ nodes, reason, clause }) => {
-    return `${clause} ${shortened(nodes).join(", ")}${reason}`;
-  });
-  const parts = [...shortened(told)];
-  parts.push(...shortened(leftOut.map(({ sentence }) => sentence)));
-  return parts.length === 0 ? "there is no node for it" : parts.join("; ");
-}
-
-function shortened(items: readonly string[]): readonly string[] {
-  const rest = items.length - mostNamed;
-  return rest > 0 ? [...items.slice(0, mostNamed), `${rest} more`] : items;
-}
-
-function down({ node: { name }, downWhy }: NodeState): LeftOut {
-  const reason = `down${downWhy === undefined ? "" : `: ${downWhy}`}`;
-  return { node: name, why: "down", sentence: `${name} is ${reason}`, reason };
-}
-
-function waitedInVain(name: string): LeftOut {
-  const reason = "no room for too long";
-  return { node: name, why: "busy", sentence: `${name} had ${reason}`, reason };
-}
-
-function busy(name: string): LeftOut {
-  const reason = "still at an earlier run";
-  return { node: name, why: "busy", sentence: `${name} is ${reason}`, reason };
 }

@@ -10,6 +10,8 @@ class FakeLink implements NodeLink {
   readonly outlives = true;
   isOpen = false;
   isThere = true;
+  /** The connection is there, and nothing is answered. */
+  hangs = false;
   isClosed = false;
   asked = 0;
 
@@ -19,8 +21,8 @@ class FakeLink implements NodeLink {
     return this.isThere ? undefined : new Problem("unreachable", "no answer");
   }
 
-  check(): Promise<Problem | undefined> {
-    return this.open();
+  async check(): Promise<Problem | undefined> {
+    return this.hangs ? new Problem("unreachable", "its shell does not start") : this.open();
   }
 
   async close(): Promise<void> {
@@ -110,6 +112,27 @@ describe("a fleet", () => {
     expect(fleet.reports[0]).toMatchObject({ isUp: true, problem: undefined, nextCheckMs: undefined });
     expect(log).toEqual(["node a is down: no answer", "node a is up"]);
     expect(changes()).toBe(3);
+  });
+
+  test("a connection that is there, through which nothing is answered, is no sign of life", async () => {
+    const { clock, fleet, link, log } = newFleet();
+    await fleet.setNodes([node("a")]);
+    expect(await fleet.test("a")).toBeUndefined();
+    link("a").hangs = true;
+    expect(await fleet.test("a")).toMatchObject({ message: "its shell does not start" });
+    await clock.go(600_000);
+    expect(fleet.reports[0]).toMatchObject({ isUp: false, isConnected: true });
+    link("a").hangs = false;
+    await clock.go(600_000);
+    expect(log).toEqual(["node a is down: its shell does not start", "node a is up"]);
+  });
+
+  test("nodes stand in the order in which they are defined, whoever came first", async () => {
+    const { fleet } = newFleet();
+    await fleet.setNodes([node("b"), node("d")]);
+    await fleet.setNodes([node("a"), node("b"), node("c"), node("d")]);
+    expect(fleet.reports.map((report) => report.node.name)).toEqual(["a", "b", "c", "d"]);
+    expect(fleet.statesFor("job", "run").map((state) => state.node.name)).toEqual(["a", "b", "c", "d"]);
   });
 
   test("knows what runs where", async () => {

@@ -198,6 +198,27 @@ describe("a placed run", () => {
     },
   );
 
+  test("all: a node that was waited for and is taken away meanwhile is told, and no success", async () => {
+    const { told, begin, attempt, settle, fleet } = await newScene([node("a"), node("b", { runsAtOnce: 1 })]);
+    fleet.begin("b", "other", "another-job");
+    const { ended } = begin("r1", "on all of web");
+    await settle();
+    await fleet.setNodes([node("a"), node("b", { runsAtOnce: 1, roles: ["db"] })]);
+    attempt("r1", "a").end("success");
+    expect(await ended).toBe("failure");
+    expect(told.at(-1)).toBe("r1 failure: ran on a; b is no longer one of its nodes (1)");
+  });
+
+  test("clobber over the fleet ends the earlier run on a node that is defined no more", async () => {
+    const { told, begin, settle, fleet } = await newScene();
+    begin("r1", "on any of a\noverlap allow");
+    await settle();
+    await fleet.setNodes([node("b")]);
+    begin("r2", "on any of b\noverlap clobber");
+    await settle();
+    expect(told).toEqual(["r1 begins on a", "r1 stopped: was stopped on a (1)", "r2 begins on b"]);
+  });
+
   test("all, gone on with by another daemon: those that were left out stay so", async () => {
     const { told, begin, attempt, settle } = await newScene();
     const down = { node: "b", why: "down", sentence: "b is down", reason: "down" } as const;

@@ -3,7 +3,7 @@
  * just being connected to.
  */
 import { afterAll, afterEach, beforeAll, expect, setDefaultTimeout, test } from "bun:test";
-import { until } from "../daemon/system/scheduler.ts";
+import { type Life, until } from "../daemon/system/scheduler.ts";
 import { describeWith } from "../support/debian.ts";
 import { fleetScene, go, jobOn, untilGo } from "./fleet-scene.ts";
 import { type HostName, hostNames, needs, type ThreeHosts, threeHosts } from "./three-hosts.ts";
@@ -22,8 +22,9 @@ describeWith("from one rcrond to the next", needs, () => {
   afterAll(() => hosts[Symbol.asyncDispose]());
 
   /** Halts the connection to a node, so that rcrond's end has to wait for it for a while. */
-  const haltMaster = (name: HostName) => {
-    const found = Bun.spawnSync(["pgrep", "-f", `^ssh -M .*${hosts[name].address}`]).stdout.toString();
+  const haltMaster = ({ pid: rcrond }: Life, name: HostName) => {
+    const words = ["pgrep", "-P", String(rcrond), "-f", `^ssh -M .*${hosts[name].address}`];
+    const found = Bun.spawnSync(words).stdout.toString();
     const pids = found.split("\n").filter(Boolean).map(Number);
     expect(pids).not.toEqual([]);
     for (const pid of pids) process.kill(pid, "SIGSTOP");
@@ -73,7 +74,7 @@ describeWith("from one rcrond to the next", needs, () => {
     const run = await it.begin("job");
     await it.began(run, "web1");
     await Bun.sleep(2200); // the connection to web2 is there while that to web1 does not end
-    haltMaster("web1");
+    haltMaster(first, "web1");
     await first.end();
     expect(it.events("job").map(({ kind }) => kind)).toEqual(["start"]);
     hosts.configureSsh();
@@ -97,7 +98,7 @@ describeWith("from one rcrond to the next", needs, () => {
     const run = await it.begin("again");
     await until("it waits for its retry", () => it.log().includes("retry"));
     await Bun.sleep(2300); // the retry is due while the connection to web2 does not end
-    haltMaster("web2");
+    haltMaster(first, "web2");
     await first.end();
     await it.start();
     go(hosts, "go-other", "web2");

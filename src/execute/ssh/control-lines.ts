@@ -32,6 +32,8 @@ export type ControlLine =
     }
   /** As a shell tells it: 128+N for signal N. */
   | { readonly kind: "exit"; readonly status: number }
+  /** It has ended, and how can't be told. */
+  | { readonly kind: "unclear" }
   /** It could not be executed; or its folder is not to be had. */
   | { readonly kind: "not-started"; readonly status: number; readonly isFolder?: true }
   | { readonly kind: "alive"; readonly who: "script" | "job"; readonly process: NodeProcess }
@@ -43,13 +45,15 @@ export type ControlLine =
    */
   | { readonly kind: "taken" | "void" | "nofolder" | "input" | "gone" | "live" | "end" };
 
+const longestBootId = 100;
+
 /** @returns undefined for a line that is none of ours */
 export function parseControlLine(line: string): ControlLine | undefined {
   const [word = "", ...rest] = line.split(" ");
   const behind = line.slice(word.length + 1);
   switch (word) {
     case "boot":
-      return { kind: "boot", bootId: behind };
+      return behind.length <= longestBootId ? { kind: "boot", bootId: behind } : undefined;
     case "setsid":
     case "folder":
       return { kind: word, path: behind };
@@ -101,9 +105,10 @@ function outputLine(word: "c" | "d", [stream, chunkText, bytesText, cut]: string
   return { kind: "drained", stream, chunk, bytes, isCut: cut === "cut" };
 }
 
-/** No shell knows a higher one. */
-function statusOf(text: string | undefined, line: (status: number) => ControlLine): ControlLine | undefined {
-  return numbered(text, (status) => (status <= 255 ? line(status) : undefined));
+/** No shell knows a higher one. Whatever else is told, it is told of an end, and must not be waited for any longer. */
+function statusOf(text: string | undefined, line: (status: number) => ControlLine): ControlLine {
+  const told = numbered(text, (status) => (status <= 255 ? line(status) : undefined));
+  return told ?? { kind: "unclear" };
 }
 
 function numbered(

@@ -108,12 +108,7 @@ export class NodeConnection {
     if (this.#isClosed)
       return Promise.resolve(new Problem("unreachable", `${nodeInWords(this.node)}: given up`));
     this.#opening ??= this.#open(signal)
-      .catch((cause: unknown) => {
-        const why = cause instanceof Error ? cause.message : String(cause);
-        return new Problem("unreachable", `${nodeInWords(this.node)}: no connection can be made: ${why}`, {
-          cause,
-        });
-      })
+      .catch((cause: unknown) => this.#notMade(cause))
       .finally(() => {
         this.#opening = undefined;
       });
@@ -198,6 +193,13 @@ export class NodeConnection {
     }
     await Promise.all(this.#shared.map(({ master }) => master.close()));
     return facts;
+  }
+
+  #notMade(cause: unknown): Problem {
+    const why = cause instanceof Error ? cause.message : String(cause);
+    return new Problem("unreachable", `${nodeInWords(this.node)}: no connection can be made: ${why}`, {
+      cause,
+    });
   }
 
   async #connect(signal?: AbortSignal): Promise<Problem | undefined> {
@@ -289,10 +291,12 @@ export class NodeConnection {
       if (free !== undefined && taken < room) return free;
       if (free === undefined && this.#shared.length < mostMasters) {
         // One at a time, for all that wait.
-        this.#growing ??= this.#connect().finally(() => {
-          this.#growing = undefined;
-          this.#wake();
-        });
+        this.#growing ??= this.#connect()
+          .catch((cause: unknown) => this.#notMade(cause))
+          .finally(() => {
+            this.#growing = undefined;
+            this.#wake();
+          });
         const refused = await this.#growing;
         if (refused === undefined) continue;
       }

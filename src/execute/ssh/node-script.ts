@@ -14,6 +14,8 @@
  * - `R.i`, its input, whole before it starts;
  * - `R.s`, where it is to be stopped: a job that is about to be executed is not.
  *
+ * Shells differ: mksh has an alias named `r`, yash and ksh tell an end by signal N as 256+N or 384+N.
+ *
  * Who tells us something may find nobody there to hear it: that must not end him by SIGPIPE, but it must end the job.
  *
  * The job has a session of its own, and a pipe for its output. Who reads the pipe is `dd`, into the files: the job neither
@@ -69,7 +71,7 @@ export function helloCommand(token: string): string {
   return command(
     `
 k=$1; exec 3>&2 2>/dev/null; echo "$k" >&3;
-u=$(id -u); read -r b </proc/sys/kernel/random/boot_id; echo "boot $b" >&3; echo "setsid $(command -v setsid)" >&3;
+u=$(id -u); b=; read -r b </proc/sys/kernel/random/boot_id; b=\${b:-none}; echo "boot $b" >&3; echo "setsid $(command -v setsid)" >&3;
 f() {
   [ -d "$1" ] || mkdir -p -m 700 "$1" || return 1;
   [ -d "$1" ] && [ -O "$1" ] && [ -w "$1" ] && chmod 700 "$1" || return 1;
@@ -103,7 +105,7 @@ echo end >&3`,
 export function startCommand(script: StartScript): string {
   const { fileId, token, inputBytes, isStderrApart, setsid, folders } = script;
   // Whoever ends first ends the session: sshd gives nothing more to the others. So the script waits for who is told "ok".
-  const pipeline = isStderrApart ? "{ l 4 | r o; } 4>&1 | r e" : "l 1 | r o";
+  const pipeline = isStderrApart ? "{ l 4 | rd o; } 4>&1 | rd e" : "l 1 | rd o";
   return command(
     `
 a=$1 k=$2 z=$3 w=$4; shift 4;
@@ -115,7 +117,7 @@ o=;
 for d; do
   i=$d/$a;
   set -C; if true >$i.c; then set +C; else set +C; [ -e $i.c ] && { echo taken >&3; exit 91; }; continue; fi;
-  b=; s=; read -r b </proc/sys/kernel/random/boot_id; read -r s </proc/self/stat;
+  b=; s=; read -r b </proc/sys/kernel/random/boot_id; b=\${b:-none}; read -r s </proc/self/stat;
   echo "b $b $s" >>$i.c && { read -r x y <$i.c; [ "$x" = b ] || { echo taken >&3; exit 91; }; echo "b $b $s" >&3 && { o=1; break; }; };
 done;
 [ "$o" ] || { echo nofolder >&3; exit 92; };
@@ -133,11 +135,11 @@ l() {
     [ -e $i.s ] && v 143;
     trap - PIPE; exec $w "$@" 3>&-
   );
-  e=$?;
+  e=$?; [ $e -gt 255 ] && e=$((e%128+128));
   case $e in 12[567]) q=; while read -r x y; do case $x in q) q=$y;; esac; done <$i.c; [ "$q" ] && { echo "q $q" >&3; return; };; esac;
   t "x $e";
 };
-r() {
+rd() {
   exec >/dev/null 4>&-; LC_ALL=C; export LC_ALL; trap "" PIPE;
   v=$1 n=0 x=;
   while :; do
@@ -206,7 +208,7 @@ a=$1 k=$2; shift 2;
 exec 3>&2 2>/dev/null;
 echo "$k"; echo "$k" >&3;
 ${claimed}
-b=; read -r b </proc/sys/kernel/random/boot_id; echo "boot $b" >&3;
+b=; read -r b </proc/sys/kernel/random/boot_id; b=\${b:-none}; echo "boot $b" >&3;
 while read -r x y z; do
   case $x in b) p=\${z%% *};; p) p=$y;; *) continue;; esac;
   s=; read -r s </proc/$p/stat && echo "alive $x $s" >&3;
@@ -246,7 +248,7 @@ a=$1 r=$2 k=$3 g=$4; shift 4;
 trap "" PIPE HUP; exec 3>&2 2>/dev/null; echo "$k" >&3;
 ${claimed}
 true >$i.s;
-c=; b=; read -r b </proc/sys/kernel/random/boot_id;
+c=; b=; read -r b </proc/sys/kernel/random/boot_id; b=\${b:-none};
 l() {
   while read -r x y z; do
     case $x in
@@ -263,7 +265,7 @@ m() {
   for f in /proc/[0-9]*/stat; do
     s=; read -r s <$f; p=\${s%% *}; set -- \${s##*) };
     case $1 in Z|X) continue;; esac;
-    [ "$4" = $c ] && echo $p;
+    { [ "$4" = $c ] || [ $p = $c ]; } && echo $p;
   done
 };
 h() { [ "$w" ] || return; s=; read -r s </proc/$1/stat; set -- \${s##*) }; [ "$3" = $w ]; };

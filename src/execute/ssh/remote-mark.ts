@@ -3,7 +3,7 @@
  */
 import { count, flag, instant, object, oneOf, parseObject, text, whole } from "../../model/json-reader.ts";
 import type { Outcome } from "../../model/outcome.ts";
-import type { Progress } from "./remote-run.ts";
+import type { Progress } from "./remote-run-terms.ts";
 
 /** What must be kept of a started run, for another process to pick it up. */
 export interface RemoteMark extends Progress {

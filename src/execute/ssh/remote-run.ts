@@ -12,7 +12,7 @@ import { type Header, headerLine } from "../job-header.ts";
 import { type ControlLine, parseControlLine } from "./control-lines.ts";
 import { forgetOnNode } from "./forget-on-node.ts";
 import { type NodeConnection, newToken } from "./node-connection.ts";
-import { type StreamName, standCommand, startCommand } from "./node-script.ts";
+import { standCommand, startCommand } from "./node-script.ts";
 import { NodeSession } from "./node-session.ts";
 import { nodeInWords } from "./node-terms.ts";
 import {
@@ -27,7 +27,8 @@ import {
   stoppedBefore,
   whyNotStarted,
 } from "./remote-end.ts";
-import { type Positions, RunOutput } from "./run-output.ts";
+import type { Progress, RemoteIdentity, RemotePorts } from "./remote-run-terms.ts";
+import { RunOutput } from "./run-output.ts";
 import { stopOnNode } from "./stop-on-node.ts";
 
 const firstRetryMs = 250;
@@ -40,42 +41,6 @@ const lookMs = 20_000;
 const answerMs = 60_000;
 const mostStarts = 3;
 const mostSilences = 3;
-
-/** What a run needs of the outside. */
-export interface RemotePorts {
-  /** @param bytes valid during the call alone @returns false to be given no more until {@link RemoteRun.resumeOutput} */
-  readonly onBytes: (stream: StreamName, bytes: Uint8Array) => boolean;
-  /** The job's process is there, or was. Told once. */
-  readonly onStarted: () => void;
-  /** How it ended, before anything of it is removed from the node. */
-  readonly onEnd?: ((outcome: Outcome) => void) | undefined;
-  /** What could not be done as asked; a sentence. */
-  readonly onWarning: (sentence: string) => void;
-  /** Where the job starts, for messages. */
-  readonly workingFolder?: string | undefined;
-  /** How long the node may be away, with the run's fate unknown; 24 hours. */
-  readonly awayMs?: number | undefined;
-  /** How long a receiver that has no room is waited for at the end; a minute. */
-  readonly readerMs?: number | undefined;
-}
-
-/** Which run it is. */
-export interface RemoteIdentity {
-  /** As its processes have it in RCRON_RUN_ID. */
-  readonly runId: string;
-  /** From 1; with the run's id, it names the files on the node. */
-  readonly attempt: number;
-  readonly isStderrApart: boolean;
-}
-
-/** How far a run has come, for who may have to pick it up. */
-export interface Progress {
-  readonly positions: Positions;
-  /** True where the node has told that the job was started. */
-  readonly isStarted: boolean;
-  /** The node's boot; undefined where it has not even been asked. */
-  readonly bootId?: string | undefined;
-}
 
 /** One attempt of a run. Either `start` or `resume` is to be called, once. */
 export class RemoteRun {
@@ -171,15 +136,18 @@ export class RemoteRun {
       const refused = await this.#connection.open();
       if (refused !== undefined) return refused;
       const { facts } = this.#connection;
+      if (facts === undefined && tries < mostStarts) continue; // lost in this very moment
       const token = newToken();
       this.#bootId = facts?.bootId;
+      const { setsid, folders = [] } = facts ?? {};
+      const { isStderrApart } = this.#identity;
       const command = startCommand({
         fileId: this.#fileId,
         token,
         inputBytes,
-        isStderrApart: this.#identity.isStderrApart,
-        setsid: facts?.setsid,
-        folders: facts?.folders ?? [],
+        isStderrApart,
+        setsid,
+        folders,
       });
       const session = await this.#tell(command, token, this.#output.brought());
       if (session instanceof NodeSession || tries === mostStarts) return session;
@@ -262,6 +230,7 @@ export class RemoteRun {
     else if (line.kind === "chunk") this.#output.isFull(line.stream, line.chunk, line.bytes);
     else if (line.kind === "drained") this.#output.drained(line.stream, line.chunk, line.bytes, line.isCut);
     else if (line.kind === "exit") this.#end ??= outcomeOf(line.status);
+    else if (line.kind === "unclear") this.#end ??= { kind: "unseen" };
     else if (line.kind === "live") this.#judge();
     // Found, and then not to be executed after all: what it is told as by a shell.
     else if (line.kind === "not-started") {

@@ -223,22 +223,25 @@ export class RunOutput {
   async #follow(stream: OutputStream): Promise<void> {
     const { over } = this.#ports;
     if (stream.isComplete || stream.session !== undefined || over.aborted) return;
-    const folders = this.#connection.facts?.folders ?? [];
+    const folders = this.#connection.facts?.folders;
     const token = newToken();
     const turn = stream.takeTurn();
     let isGone = false;
-    const session = await this.#connection.session(
-      followCommand({ fileId: this.#fileId, token, folders }, stream.name, stream.position),
-      token,
-      {
-        onBytes: (bytes) => stream.turn !== turn || this.#receive(stream, bytes),
-        onLine: (text) => {
-          isGone ||= parseControlLine(text)?.kind === "gone";
+    // A node that has not told where its files are would be asked for them nowhere.
+    const session =
+      folders &&
+      (await this.#connection.session(
+        followCommand({ fileId: this.#fileId, token, folders }, stream.name, stream.position),
+        token,
+        {
+          onBytes: (bytes) => stream.turn !== turn || this.#receive(stream, bytes),
+          onLine: (text) => {
+            isGone ||= parseControlLine(text)?.kind === "gone";
+          },
         },
-      },
-      true,
-    );
-    if (!(session instanceof Problem)) {
+        true,
+      ));
+    if (session !== undefined && !(session instanceof Problem)) {
       if (stream.turn !== turn) {
         session.close();
         return;
