@@ -1,7 +1,7 @@
 /**
  * What can go wrong between us and a node, and that every run's fate is told as it is: the real sshd, and real signals.
  */
-import { afterAll, beforeAll, expect, test } from "bun:test";
+import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { chmodSync, readFileSync, writeFileSync } from "node:fs";
 import type { NodeConnection } from "../../src/execute/ssh/node-connection.ts";
 import type { RemoteMark } from "../../src/execute/ssh/remote-mark.ts";
@@ -147,6 +147,52 @@ describeWith("a node in trouble", ["root", "unshare", "sshd"], () => {
       });
       expect(end.outcome).toEqual({ kind: "unseen" });
     }
+  });
+
+  describe("a login shell that hangs", () => {
+    const home = "/mnt/homes/bash";
+    let other: NodeConnection;
+
+    beforeAll(async () => {
+      node.run(`echo 'while [ -e ~/hangs ]; do sleep 0.05; done' >${home}/.bashrc`);
+      other = connectionTo(folder.path, node, "bash");
+      expect(await other.open()).toBeUndefined();
+    });
+    afterAll(() => other.close());
+
+    const shells = () => node.run("pgrep -f '[r]cron [0-9a-f]{16}' || true");
+    /** Lets it go on, and waits until nobody is there who could still do what he was told. */
+    const letGo = async () => {
+      node.run(`rm ${home}/hangs`);
+      await until(() => shells() === "", "the end of the shells");
+    };
+
+    test("nothing is started, now or later: another node may have the run", async () => {
+      node.run(`touch ${home}/hangs`);
+      const end = await runThere(folder.path, other, "touch ran", { hosting: { answerMs: 500 } });
+      expect(end.outcome).toMatchObject({
+        kind: "not-started",
+        problem: {
+          code: "unreachable",
+          message: "127.0.0.1 lets us in, but its shell does not start sh within 0.5 s",
+        },
+      });
+      await letGo();
+      expect(node.run(`ls ${home}`)).toBe("");
+    });
+
+    test("a stop does not wait for it", async () => {
+      node.run(`touch ${home}/hangs`);
+      const stop = new AbortController();
+      const ended = runThere(folder.path, other, "touch ran", {
+        ports: { lost: stop.signal, lostGraceMs: 100 },
+      });
+      await until(() => shells() !== "", "its shell");
+      stop.abort();
+      expect(await ended).toMatchObject({ cause: "stopped", outcome: { kind: "not-started" } });
+      await letGo();
+      expect(node.run(`ls ${home}`)).toBe("");
+    });
   });
 
   test("a run that hangs on its node before its job is there is stopped for good", async () => {

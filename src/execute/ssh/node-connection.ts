@@ -18,6 +18,7 @@ import {
   type NodeTerms,
   nodeInWords,
   type SshTerms,
+  shellHangs,
 } from "./node-terms.ts";
 
 /** What OpenSSH's server allows if nobody tells it otherwise. */
@@ -263,10 +264,7 @@ export class NodeConnection {
     await Promise.race([session?.ended, answered.promise]);
     clearTimeout(timer);
     void asked.then((late) => late instanceof NodeSession && late.close());
-    if (!isWhole) {
-      const rule = `${nodeInWords(this.node)} lets us in, but its shell does not start sh within ${timeoutMs / 1000} s`;
-      return new Problem("unreachable", rule, { hint: `ssh ${this.node.host} exec sh -c true` });
-    }
+    if (!isWhole) return shellHangs(this.node, timeoutMs);
     if (folders.length === 0) {
       return new Problem("denied", `${nodeInWords(this.node)} has no folder for what runs there`, {
         hint: "~/.cache or /var/tmp must be writable to its user",

@@ -39,6 +39,8 @@ export interface SessionListener {
 export class NodeSession {
   /** Undefined when it was opened; else why nothing was started (`conflict`: the node opens no more of them now). */
   readonly opened: Promise<Problem | undefined>;
+  /** The script is there, and reads what it is told. Pending for ever where it never is. */
+  readonly begun: Promise<void>;
   /** All that came has been given, and nothing more will come. */
   readonly ended: Promise<void>;
   readonly #mux: MuxSession;
@@ -55,7 +57,9 @@ export class NodeSession {
     stdinFd: number,
     pipes: readonly [PipeReader, PipeReader],
     ended: readonly [PromiseWithResolvers<void>, PromiseWithResolvers<void>],
+    begun: Promise<void>,
   ) {
+    this.begun = begun;
     this.#mux = mux;
     this.#stdinFd = stdinFd;
     this.#pipes = pipes;
@@ -82,6 +86,7 @@ export class NodeSession {
     c.fcntl(stdinFd, F_SETFL, O_NONBLOCK);
     const outEnded = Promise.withResolvers<void>();
     const errEnded = Promise.withResolvers<void>();
+    const begun = Promise.withResolvers<void>();
     const data = new AfterToken(token);
     const stdout = PipeReader.open({
       onBytes: (bytes) => {
@@ -98,6 +103,7 @@ export class NodeSession {
     const stderr = PipeReader.open({
       onBytes: (bytes) => {
         const told = lines?.push(control.push(bytes)) ?? [];
+        if (control.isFound) begun.resolve();
         if (told === "too-long") lines = undefined;
         else for (const line of told) listener.onLine(line);
         return true;
@@ -118,7 +124,7 @@ export class NodeSession {
     }
     const streams = { stdin, stdout: stdout.writeFd, stderr: stderr.writeFd };
     const mux = openSession(socketPath, command, streams);
-    return new NodeSession(mux, stdinFd, [stdout, stderr], [outEnded, errEnded]);
+    return new NodeSession(mux, stdinFd, [stdout, stderr], [outEnded, errEnded], begun.promise);
   }
 
   /** Tells the script something; it is sent as fast as it is taken. */
@@ -192,6 +198,10 @@ class AfterToken {
 
   constructor(token: string) {
     this.#mark = Buffer.from(`${token}\n`);
+  }
+
+  get isFound(): boolean {
+    return this.#isFound;
   }
 
   /** @returns what of it is ours */

@@ -1,6 +1,7 @@
 /**
  * How a node is reached, and the words for ssh that say so.
  */
+import { Problem } from "../../model/problem.ts";
 import { socketPathLimit } from "../../system/unix-address.ts";
 
 /** What is known of a node. What is left out is the user's ssh configuration's to say. */
@@ -90,6 +91,12 @@ export function sshWords(node: NodeTerms, ssh: SshTerms, options: readonly strin
     "--",
     host,
   ];
+}
+
+/** A login shell that hangs, or is none. @param timeoutMs how long it was waited for */
+export function shellHangs(node: NodeTerms, timeoutMs: number): Problem {
+  const rule = `${nodeInWords(node)} lets us in, but its shell does not start sh within ${timeoutMs / 1000} s`;
+  return new Problem("unreachable", rule, { hint: `ssh ${node.host} exec sh -c true` });
 }
 
 /** The words for a process that keeps a connection open, for others to share through `socket`. */

@@ -38,6 +38,8 @@ export interface RemoteHostingOptions {
   readonly onMark?: ((mark: RemoteMark) => void) | undefined;
   /** How long the node may be away while the run's fate is unknown; 24 hours. */
   readonly awayMs?: number | undefined;
+  /** As {@link RemotePorts} has it. */
+  readonly answerMs?: number | undefined;
 }
 
 /** For one run: what `superviseHosted` takes as its `hosting`. */
@@ -89,7 +91,7 @@ export class RemoteHosting {
     this.#starts += 1;
     const writers = openWriters(start, () => run.resumeOutput());
     if (writers instanceof Problem) return { outcome: notStarted(writers), isVoid: false };
-    const { onMark, connection, awayMs } = this.#options;
+    const { onMark, connection, awayMs, answerMs } = this.#options;
     const identity = {
       runId: resumed?.runId ?? this.#runId, // its files there have it in their names
       attempt: this.#starts,
@@ -113,6 +115,7 @@ export class RemoteHosting {
       identity,
       {
         awayMs,
+        answerMs,
         workingFolder: terms.workingFolder,
         onBytes: (stream, bytes) => {
           markTimer ??= setTimeout(() => {

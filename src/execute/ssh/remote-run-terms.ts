@@ -19,6 +19,11 @@ export interface RemotePorts {
   readonly workingFolder?: string | undefined;
   /** How long the node may be away, with the run's fate unknown; 24 hours. */
   readonly awayMs?: number | undefined;
+  /**
+   * How long the node may take to reach its shell, to start the job then, or to say how a run stands, before the connection is not
+   * trusted any more; a minute.
+   */
+  readonly answerMs?: number | undefined;
   /** How long a receiver that has no room is waited for at the end; a minute. */
   readonly readerMs?: number | undefined;
 }

@@ -14,7 +14,7 @@ import { forgetOnNode } from "./forget-on-node.ts";
 import { type NodeConnection, newToken } from "./node-connection.ts";
 import { standCommand, startCommand } from "./node-script.ts";
 import { NodeSession } from "./node-session.ts";
-import { nodeInWords } from "./node-terms.ts";
+import { nodeInWords, shellHangs } from "./node-terms.ts";
 import {
   type Facts,
   factsWith,
@@ -37,8 +37,7 @@ const lastRetryMs = 10_000;
 const defaultAwayMs = 86_400_000;
 /** How often is looked whether who is to tell of the end is still there, once the session that started it is lost. */
 const lookMs = 20_000;
-/** So long the node may take to start the job, or to say how a run stands; else the connection is not trusted any more. */
-const answerMs = 60_000;
+const defaultAnswerMs = 60_000;
 const mostStarts = 3;
 const mostSilences = 3;
 
@@ -64,8 +63,8 @@ export class RemoteRun {
   #facts: Facts = noFacts;
   #timer: Timer | undefined;
   #isVoid = false;
-  /** No word of it was sent. */
-  #isStarting = false;
+  /** Not a word of it was sent: nothing of it can be there, now or later. */
+  #isUnsent = false;
   /** The node has ended all of it that there was, and will start nothing of it. */
   #isStopped = false;
   #silences = 0;
@@ -97,6 +96,10 @@ export class RemoteRun {
     );
   }
 
+  get #answerMs(): number {
+    return this.#ports.answerMs ?? defaultAnswerMs;
+  }
+
   /** How far it has come. */
   get progress(): Progress {
     const bootId = this.#bootId ?? this.#connection.facts?.bootId;
@@ -115,16 +118,19 @@ export class RemoteRun {
    *   more: another node may have it
    */
   async start(header: Header, input: Uint8Array | undefined): Promise<Outcome> {
-    this.#isStarting = true;
-    const starting = this.#startingSession(input?.length ?? 0).then((session) => {
-      this.#isStarting = false;
-      if (session instanceof Problem) this.#finish(notStarted(session));
-      else if (this.#over.signal.aborted) session.close();
-      else {
-        this.#arm(() => void this.#doubt(), answerMs);
-        session.write(headerLine(header));
-        if (input !== undefined) session.write(input);
-      }
+    this.#isUnsent = true;
+    const starting = this.#startingSession(input?.length ?? 0).then(async (session) => {
+      if (session instanceof Problem) return this.#finish(notStarted(session));
+      if (this.#over.signal.aborted) return session.close();
+      // Of a shell that hangs before it reads, nobody could say what it does with a job that it was given.
+      const hangs = shellHangs(this.#connection.node, this.#answerMs);
+      this.#arm(() => this.#finish(notStarted(hangs)), this.#answerMs);
+      await Promise.race([session.begun, session.ended, this.#outcome.promise]);
+      if (this.#over.signal.aborted || this.#teller !== session) return session.close();
+      this.#isUnsent = false;
+      this.#arm(() => void this.#doubt(), this.#answerMs);
+      session.write(headerLine(header));
+      if (input !== undefined) session.write(input);
     });
     starting.catch(this.#outcome.reject); // a defect is its caller's
     return this.#outcome.promise;
@@ -174,15 +180,18 @@ export class RemoteRun {
    * @returns how many of its processes are left; undefined where that could not be learned
    */
   async stop(graceMs: number): Promise<number | undefined> {
+    if (this.#isUnsent) {
+      this.#finish(stoppedBefore());
+      return 0;
+    }
     const run = { fileId: this.#fileId, runId: this.#identity.runId };
     const endMs = performance.now() + (this.#ports.awayMs ?? defaultAwayMs);
     for (let waitMs = firstRetryMs; performance.now() < endMs; waitMs = Math.min(waitMs * 2, lastRetryMs)) {
       const left = await stopOnNode(this.#connection, run, graceMs);
       if (left !== undefined) {
         this.#isStopped = true;
-        // On its way still; or it hangs there before its start, which nobody tells unasked.
-        if (this.#isStarting) this.#finish(stoppedBefore());
-        else if (!this.#isStarted) void this.#recover();
+        // It may hang there before its start, which nobody tells unasked.
+        if (!this.#isStarted) void this.#recover();
         return left;
       }
       await sleepUntilAborted(waitMs, this.#over.signal);
@@ -216,7 +225,9 @@ export class RemoteRun {
     void session.ended.then(() => {
       if (this.#teller !== session) return;
       this.#teller = undefined;
-      if (!this.#over.signal.aborted) void this.#recover();
+      if (this.#over.signal.aborted) return;
+      if (this.#isUnsent) this.#void();
+      else void this.#recover();
     });
     return session;
   }
@@ -256,7 +267,8 @@ export class RemoteRun {
 
   /** The node knows nothing of it. What was there is gone with its files, be it that somebody removed them, or a new start. */
   #void(): void {
-    this.#isVoid = this.#bootId !== undefined && this.#facts.boot === this.#bootId && !this.#isStarted;
+    const isSameBoot = this.#bootId !== undefined && this.#facts.boot === this.#bootId;
+    this.#isVoid = this.#isUnsent || (isSameBoot && !this.#isStarted);
     this.#finish(this.#isVoid ? notStarted(lostBefore()) : { kind: "unseen" });
   }
 
@@ -311,7 +323,7 @@ export class RemoteRun {
         this.#facts = noFacts;
         const command = standCommand({ fileId: this.#fileId, token, folders });
         if (!((await this.#tell(command, token, undefined, true)) instanceof Problem)) {
-          this.#arm(() => void this.#doubt(), answerMs);
+          this.#arm(() => void this.#doubt(), this.#answerMs);
           break;
         }
       }
