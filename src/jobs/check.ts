@@ -38,6 +38,8 @@ export interface CheckOptions extends TreeOptions {
 
 /** Of many nodes the first ones are named. */
 const namedNodes = 3;
+/** Of the nodes or roles that there are, where none is near to what was written. */
+const namedChoices = 10;
 
 /** Reads all files and looks at all schedules, at the names of nodes and roles, and at whom the nodes are reached as. */
 export async function checkJobs(options: CheckOptions): Promise<JobReport> {
@@ -108,9 +110,18 @@ function strangers({ placement, source }: ScheduledJob, { hosts, roles }: NodeNa
       .filter((name) => !known.has(name))
       .map((name) => {
         const near = nearestWord(name, [...known]);
-        return warn(`there is no ${kind} named ${quoted(name)}`, near && `did you mean ${near}?`);
+        const hint = near === undefined ? choices(kind, [...known]) : `did you mean ${near}?`;
+        return warn(`there is no ${kind} named ${quoted(name)}`, hint);
       }),
   );
+}
+
+/** Which ones there are, for a name that is near to none of them. */
+function choices(kind: string, known: readonly string[]): string {
+  if (known.length === 0) return `no node has a ${kind}`;
+  const named = known.toSorted().slice(0, namedChoices).join(", ");
+  const more = known.length > namedChoices ? ` and ${known.length - namedChoices} more` : "";
+  return known.length === 1 ? `the only ${kind} is ${named}` : `there are ${named}${more}`;
 }
 
 /** A job on another machine has the rights of the user that this is reached as; where it names another one, it fails there. */

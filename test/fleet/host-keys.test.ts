@@ -143,6 +143,12 @@ describeWith("host keys, passwords, ways", [...needs, "openssl"], () => {
     hosts.web1.pull();
     expect(await it.ctl("nodes", "test", "deep")).toMatchObject({ exitCode: 1 });
     expect(await it.node("deep")).toMatchObject({ state: "down" });
+    // Once more, for the first one may have found the loss of the connection that there was.
+    expect(await it.ctl("nodes", "test", "deep")).toMatchObject({ exitCode: 1 });
+    expect(await it.node("deep")).toMatchObject({
+      state: "down",
+      why: expect.stringContaining(`ssh: connect to host ${hosts.web1.address} port ${hosts.web1.port}: `),
+    });
     hosts.web1.plug();
     expect(await it.ctl("nodes", "test", "all")).toMatchObject({ exitCode: 0 });
   });

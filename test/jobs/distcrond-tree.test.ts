@@ -268,6 +268,30 @@ describe("watchJobs() and checkJobs() with distcrond's folders", () => {
     ]);
   });
 
+  const choices: readonly [what: string, roles: readonly string[], select: object, hint: string][] = [
+    ["several roles", ["role2", "role1"], { roles: ["web"] }, "there are role1, role2"],
+    ["one role", ["database"], { roles: ["web"] }, "the only role is database"],
+    ["no role", [], { roles: ["web"] }, "no node has a role"],
+    ["one node", [], { hosts: ["elsewhere"] }, "the only node is web1"],
+    [
+      "more than ten roles",
+      Array.from({ length: 12 }, (_, index) => `role${index + 10}`),
+      { roles: ["web"] },
+      `there are ${Array.from({ length: 10 }, (_, index) => `role${index + 10}`).join(", ")} and 2 more`,
+    ],
+  ];
+  for (const [what, roles, select, hint] of choices) {
+    test(`a name that is near to none, with ${what}: the hint says which there are`, async () => {
+      using folder = fleetFolder();
+      folder.remove("jobs.d/backup.json");
+      folder.replace("nodes.d/web1.json", node(...roles));
+      folder.write("jobs.d/far.json", json({ policy: { select: "all", ...select } }));
+      const check = { ...optionsOf(folder), zone: zoneNamed("Europe/Berlin"), nowMs: 0 };
+      const { findings } = await checkJobs(check);
+      expect(findings.map(({ problem }) => problem.hint)).toEqual([hint]);
+    });
+  }
+
   test("without any node, each job on nodes is warned of", async () => {
     using folder = fleetFolder();
     folder.remove("nodes.d/web1.json");
