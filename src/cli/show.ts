@@ -29,7 +29,11 @@ export async function showRun({ options, words }: Given): Promise<number | Probl
   const { inShort } = await loadSentences();
   return withRecord(options, async ({ ask }) => {
     const [run, second] = ask.find(id);
-    if (run === undefined) return new Problem("not-found", `no run has the id ${quoted(id)}`, { hint });
+    if (run === undefined) {
+      return new Problem("not-found", `no run has the id ${quoted(id)}`, {
+        hint: `${hint}; rcronctl status has those that wait to be started`,
+      });
+    }
     if (second !== undefined) {
       return new Problem("not-found", `more than one run's id begins with ${quoted(id)}`, {
         hint: `one more character tells them apart: ${run.id}, ${second.id}`,

@@ -41,6 +41,8 @@ export async function showStatus({ options, words }: Given): Promise<number | Pr
 function rowsOf(status: DaemonStatus, nowMs: number): string {
   const { version, pid, sinceMs, host, cluster, state, stateSentence, jobs, files, nextMs } = status;
   const { broken, running, waiting, concurrency, pauses, nodes, isDraining, warnings } = status;
+  const going = running.filter(({ isWaiting }) => isWaiting !== true);
+  const waitingInAll = waiting + running.length - going.length;
   const next =
     nextMs === undefined
       ? ""
@@ -53,7 +55,7 @@ function rowsOf(status: DaemonStatus, nowMs: number): string {
     ["jobs", `${jobs} in ${files} ${files === 1 ? "file" : "files"}${next}`],
     [
       "runs",
-      `${running.length} at work${concurrency === undefined ? "" : ` (${concurrency} at most)`}, ${waiting} waiting`,
+      `${going.length} at work${concurrency === undefined ? "" : ` (${concurrency} at most)`}, ${waitingInAll} waiting`,
     ],
     ...running.map((each): [string, string] => [
       "",
@@ -78,8 +80,9 @@ function nodesInWords({ count, down }: NonNullable<DaemonStatus["nodes"]>): stri
   return `${count}, ${down.length} down: ${down.slice(0, namedNodes).join(", ")}${more}`;
 }
 
-/** `, pid 4711`; `, on web1, web2`; on many nodes, how many. */
-function whereText({ pid, nodes = [] }: RunFactsNow): string {
+/** `, pid 4711`; `, on web1, web2`; on many nodes, how many; `, waits to be started`. */
+function whereText({ pid, nodes = [], isWaiting }: RunFactsNow): string {
+  if (isWaiting === true) return ", waits to be started";
   if (nodes.length === 0) return pid === undefined ? "" : `, pid ${pid}`;
   return `, on ${nodes.length > nodesNamed ? `${nodes.length} nodes` : nodes.join(", ")}`;
 }
@@ -101,13 +104,14 @@ function statusInJson(status: DaemonStatus): object {
     jobs,
     files,
     broken,
-    running: status.running.map(({ run, job, sinceMs, tickMs, pid: leader, nodes }) => ({
+    running: status.running.map(({ run, job, sinceMs, tickMs, pid: leader, nodes, isWaiting = false }) => ({
       run,
       job,
       since: instant(sinceMs),
       tick: instant(tickMs),
       pid: leader ?? null,
       nodes: nodes ?? null,
+      waiting: isWaiting,
     })),
     waiting,
     concurrency: status.concurrency ?? null,

@@ -25,6 +25,8 @@ export interface ActiveRun {
   readonly sinceMs: number;
   /** Undefined while it is not there yet. */
   readonly pid: number | undefined;
+  /** False while it waits: for a node, an earlier run, its condition. */
+  readonly hasStarted: boolean;
   readonly ended: Promise<RunResult>;
 }
 

@@ -110,13 +110,14 @@ function statusOf({ daemon, fleet, about, warnings, clean }: AnswerContext): Dae
     jobs: known.jobs.size,
     files: known.fileCount,
     broken: brokenInWords(known.broken, clean),
-    running: [...daemon.runs.all].map(({ run, sinceMs, pid }) => ({
+    running: [...daemon.runs.all].map(({ run, sinceMs, pid, hasStarted }) => ({
       ...whereOf(run.runId, whereabouts),
       run: run.runId,
       job: run.jobName,
       sinceMs,
       tickMs: run.tick.atMs,
       ...(pid !== undefined && { pid }),
+      ...(!hasStarted && { isWaiting: true }),
     })),
     waiting: queue.waiting,
     ...(options.concurrency !== undefined && { concurrency: options.concurrency }),
@@ -188,7 +189,10 @@ function obstacle(daemon: Daemon, job: ScheduledJob, nextMs: number | undefined)
   const paused = daemon.pauseOf(job.name);
   if (paused !== undefined && nextMs !== undefined && nextMs < paused.untilMs) return pausedSentence(paused);
   const verdict = daemon.verdictFor(job);
-  return verdict.state === "active" ? undefined : `passive: ${verdict.sentence}`;
+  if (verdict.state !== "active") return `passive: ${verdict.sentence}`;
+  const waiting = [...daemon.runs.all].find(({ run, hasStarted }) => run.jobName === job.name && !hasStarted);
+  if (waiting === undefined || job.rules.overlap.mode !== "skip") return undefined;
+  return `its run ${waiting.run.runId} still waits to be started`;
 }
 
 async function run(

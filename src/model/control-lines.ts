@@ -105,7 +105,7 @@ const readPause: Reader<Pause> = (value) => {
 
 const runNow = object(
   { run: runId, job: name, sinceMs: instant, tickMs: instant },
-  { pid, nodes: list(text(100)) },
+  { pid, nodes: list(text(100)), isWaiting: flag },
 );
 
 const status: Reader<DaemonStatus> = object(

@@ -104,8 +104,10 @@ export interface RunFactsNow {
   readonly sinceMs: number;
   readonly tickMs: number;
   readonly pid?: number;
-  /** The nodes on which it goes on; missing: it is a run of this machine. */
+  /** The nodes on which it goes on; missing: it is a run of this machine, or waits for a node. */
   readonly nodes?: readonly string[];
+  /** Nothing of it was started yet: it waits for a node, an earlier run, or its condition. */
+  readonly isWaiting?: boolean;
 }
 
 /** A job as the daemon has it. */

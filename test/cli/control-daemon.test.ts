@@ -76,6 +76,7 @@ runs     0 at work, 0 waiting
       running: [
         { run: "r1", job: "a\u001b[31m", sinceMs: farMs, tickMs: farMs, pid: 5 },
         { run: "r2", job: "b", sinceMs: farMs + 1000, tickMs: farMs },
+        { run: "r3", job: "c", sinceMs: farMs, tickMs: farMs, isWaiting: true },
       ],
       waiting: 4,
       concurrency: 2,
@@ -95,9 +96,10 @@ since    2026-11-21 04:00:00 +01:00
 ends     as soon as its runs have ended
 cluster  default: active, the state file says so
 jobs     3 in 1 file
-runs     2 at work (2 at most), 4 waiting
+runs     2 at work (2 at most), 5 waiting
          r1  a\\x1b[31m  since 2040-01-02 04:00, pid 5
          r2  b  since 2040-01-02 04:00:01
+         r3  c  since 2040-01-02 04:00, waits to be started
 paused   all jobs are paused until 2040-01-03 04:00 by root: "the "big" move"
          b is paused until 2040-01-03 04:00:01 by alice
 broken   /etc/rcron/jobs.d/x:1: bad

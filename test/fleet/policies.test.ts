@@ -152,6 +152,10 @@ describeWith("policies over three hosts", needs, () => {
       return running.some(({ run }) => run === second);
     });
     expect(it.ran(second)).toEqual([]);
+    const { stdout } = await it.ctl("status");
+    expect(stdout).toContain("1 at work (1000 at most), 1 waiting\n");
+    expect(stdout).toMatch(new RegExp(`${second}  next  since [^\n]*, waits to be started\n`));
+    expect((await it.ctl("why", "next")).stdout).toContain(`but its run ${second} still waits to be started`);
     go(hosts, "go-room", "web1");
     expect(await it.ended(second)).toMatchObject({ isOk: true, nodes: ["web1 success 0"] });
     expect(await it.ended(first)).toMatchObject({ isOk: true });
