@@ -260,7 +260,7 @@ class FleetRun implements PlacedWork<NodeWay> {
       ...(sentence !== undefined && { sentence: this.#clean(sentence) }),
     };
     this.#parts.push({ ...part, attempt });
-    this.#outputs.add(name, part.end?.kept);
+    this.#outputs.add(part, isResumed);
     // With this daemon its connections end. What the book has, nothing or an earlier start, the next one goes on from.
     if (this.watch.leave.aborted && isNotReached(hosted)) return attempt;
     const { problem: _, ...end } = attempt;
@@ -301,17 +301,17 @@ class FleetRun implements PlacedWork<NodeWay> {
       this.#teller.started(known);
     }
     const startedAtMs = this.#startedAtMs ?? Date.now();
-    const end = wholeEnd({ verdict, attempts }, this.#parts, {
-      stopSentence: this.#stopSentence() ?? this.#passive?.sentence,
-      output: this.#outputs.kept(),
-      ms: Math.max(0, Date.now() - startedAtMs),
-    });
     const nodes = [
       ...attempts.map(({ problem: _, ...attempt }) => attempt),
       ...verdict.leftOut.map(({ node, why, reason }): NodeEnd => {
         return { node, result: why === "busy" ? "skipped" : "unreachable", ms: 0, sentence: reason };
       }),
     ];
+    const end = wholeEnd({ verdict, attempts }, this.#parts, {
+      stopSentence: this.#stopSentence() ?? this.#passive?.sentence,
+      output: this.#outputs.kept(nodes, known.due.job?.placement?.policy),
+      ms: Math.max(0, Date.now() - startedAtMs),
+    });
     return this.#teller.ended(known, end, { startedAtMs, nodes });
   }
 

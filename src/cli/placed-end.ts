@@ -6,6 +6,7 @@ import type { Hosted, RunEnd } from "../execute/execute.ts";
 import { durationInWords } from "../model/duration.ts";
 import { HeadTail, type Kept } from "../model/head-tail.ts";
 import type { Outcome } from "../model/outcome.ts";
+import type { Policy } from "../model/placement.ts";
 import { Problem } from "../model/problem.ts";
 import type { Rules } from "../model/rules.ts";
 import type { NodeEnd, NodeResult } from "../model/run-event.ts";
@@ -105,7 +106,7 @@ function sentenceOf({ outcome, cause, sentence }: RunEnd, timeoutMs: number | un
   if (outcome.kind === "not-started") return outcome.problem.message;
   if (cause === "timeout") return `it had not finished within ${durationInWords(timeoutMs ?? 0)}`;
   if (cause === "stderr") return "it wrote to standard error";
-  if (cause === "unseen") return sentence ?? "it may have run, and nobody could tell how it ended";
+  if (cause === "unseen") return sentence ?? "nobody could tell how it ended";
   return sentence;
 }
 
@@ -185,12 +186,18 @@ function notStarted(sentence: string): Outcome {
   return { kind: "not-started", exitCode: 125, problem: new Problem("unreachable", sentence) };
 }
 
-/** Head and tail of what all parts have printed, each below its node's name; that of an only one as it is. */
+/** Head and tail of what all parts have printed, each below its node's name; that of a run with one part as it is. */
 export class PartOutputs {
+  readonly #heard = new Set<string>();
   #first: { readonly node: string; readonly kept: Kept } | undefined;
   #all: HeadTail | undefined;
 
-  add(node: string, kept: Kept | undefined): void {
+  /** @param isResumed another daemon has begun it: what that one has heard of it is nowhere kept */
+  add({ attempt: { node, result }, end }: PartEnd, isResumed: boolean): void {
+    const kept = end?.kept;
+    // What was cut off by a lost connection, or came before this daemon, is not known.
+    const isAllKept = result !== "unknown" && !isResumed && (end === undefined || kept !== undefined);
+    if (isAllKept) this.#heard.add(node);
     if (kept === undefined || kept.bytes === 0) return;
     if (this.#first === undefined) {
       this.#first = { node, kept };
@@ -203,10 +210,28 @@ export class PartOutputs {
     append(this.#all, node, kept);
   }
 
-  /** Undefined where nobody has printed anything. */
-  kept(): Kept | undefined {
-    return this.#all?.kept() ?? this.#first?.kept;
+  /**
+   * @param nodes what became of the run on each
+   * @returns empty where nobody has printed anything; undefined where nothing is kept, and somebody may have
+   */
+  kept(nodes: readonly NodeEnd[], policy: Policy | undefined): Kept | undefined {
+    if (this.#all !== undefined) return this.#all.kept();
+    if (this.#first === undefined) {
+      const isAllKept = nodes.every((end) => !hasBegun(end) || this.#heard.has(end.node));
+      return isAllKept ? new HeadTail().kept() : undefined;
+    }
+    const { node, kept } = this.#first;
+    // Where one node was to run it, those that could not have it have no part in it.
+    const parts = policy === "all" ? nodes : nodes.filter(hasBegun);
+    if (parts.length < 2) return kept;
+    const heading = encoder.encode(headingOf(node));
+    return { ...kept, head: Buffer.concat([heading, kept.head]), bytes: heading.length + kept.bytes };
   }
+}
+
+/** The job was started there, or may have been. */
+function hasBegun({ result }: NodeEnd): boolean {
+  return result !== "unreachable" && result !== "skipped";
 }
 
 const encoder = new TextEncoder();

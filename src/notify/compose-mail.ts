@@ -5,7 +5,15 @@ import { durationInWords } from "../model/duration.ts";
 import type { EndEvent } from "../model/run-event.ts";
 import { localTime, type Mail, type Mailbox } from "./mime.ts";
 import type { KeptOutput, RunReport } from "./report.ts";
-import { countOf, headlineOf, howItEnded, newsOf, type Occasion, resultOf } from "./run-in-words.ts";
+import {
+  countOf,
+  headlineOf,
+  howItEnded,
+  isStartedNowhere,
+  newsOf,
+  type Occasion,
+  resultOf,
+} from "./run-in-words.ts";
 import { safeLine } from "./shown-text.ts";
 import { nodeInWords, restInWords, toldNodes } from "./told-nodes.ts";
 import { toldOutput } from "./told-output.ts";
@@ -27,7 +35,9 @@ const toldVariables = ["SHELL", "HOME", "PATH", "LOGNAME", "USER", "LANG", "MAIL
 export function composeMail(report: RunReport, options: MailOptions): Mail {
   const { end, run, host } = report;
   const { occasion, from, to, redact } = options;
-  const variables = toldVariables.flatMap((name) =>
+  // On a node the job had another environment.
+  const told = end.nodes === undefined ? toldVariables : [];
+  const variables = told.flatMap((name) =>
     report.environment
       .filter(([each]) => each === name)
       .slice(-1)
@@ -71,7 +81,10 @@ function bodyOf(report: RunReport, { occasion, redact, outputLimit }: MailOption
   const rows: [string, string][] = [
     ["job", job],
     ["command", redact(report.commandText)],
-    ["where", `${host}, cluster ${cluster}, as ${user}`],
+    // As whom it ran on a node, the node alone knows.
+    end.nodes === undefined
+      ? ["where", `${host}, cluster ${cluster}, as ${user}`]
+      : ["sent by", `${host}, cluster ${cluster}`],
     ["due", localTime(new Date(report.tickMs))],
     ["started", localTime(new Date(report.startedAtMs))],
     ["ended", `${localTime(new Date(end.at))}, after ${durationInWords(end.ms)}`],
@@ -90,12 +103,14 @@ function bodyOf(report: RunReport, { occasion, redact, outputLimit }: MailOption
 }
 
 /** @returns nothing for a run on this machine */
-function shownNodes({ nodes }: EndEvent, redact: (text: string) => string): string[] {
+function shownNodes(end: EndEvent, redact: (text: string) => string): string[] {
+  const { nodes } = end;
   if (nodes === undefined || nodes.length === 0) return [];
   const { told, rest } = toldNodes(nodes);
   const lines = [...told.map((node) => nodeInWords(node, redact)), restInWords(rest)];
   const shown = lines.flatMap((line) => (line === undefined ? [] : [`  ${line}\n`]));
-  return [`On ${countOf(nodes.length, "node")}:\n\n${shown.join("")}`];
+  const title = isStartedNowhere(end) ? "It was started on no node" : `On ${countOf(nodes.length, "node")}`;
+  return [`${title}:\n\n${shown.join("")}`];
 }
 
 function shownOutput(

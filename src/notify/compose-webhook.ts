@@ -43,7 +43,8 @@ export function composeWebhook(report: RunReport, { occasion, redact, outputLimi
     run: text(report.run),
     cluster: text(report.cluster),
     host: text(report.host),
-    user: text(report.user),
+    // As whom it ran on a node, the node alone knows.
+    user: end.nodes === undefined ? text(report.user) : null,
     command: text(report.commandText),
     cause: end.cause,
     exit: end.exit ?? null,

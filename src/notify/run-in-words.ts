@@ -2,6 +2,7 @@
  * A run's end in words: what every way of telling others of it says alike. Pure; nothing here is redacted.
  */
 import { durationInWords } from "../model/duration.ts";
+import type { EndEvent } from "../model/run-event.ts";
 import { signalName } from "../model/signal-name.ts";
 import { localTime } from "./mime.ts";
 import type { RunReport } from "./report.ts";
@@ -26,7 +27,15 @@ export function resultOf({ end }: Pick<RunReport, "end">, { failures }: Pick<Occ
   return failures > 0 ? "recovered" : "ok";
 }
 
-/** `exit status 3`, `killed by SIGSEGV`, … */
+/** In one line, no more nodes are named. */
+const mostNamed = 5;
+
+/** It was sent to nodes and begun on none of them, or there was none to send it to. */
+export function isStartedNowhere({ nodes }: Pick<EndEvent, "nodes">): boolean {
+  return nodes?.every(({ result }) => result === "unreachable" || result === "skipped") ?? false;
+}
+
+/** `exit status 3`, `killed by SIGSEGV`, … Why a node could not be reached is told of each node, and not here. */
 export function howItEnded({ end }: Pick<RunReport, "end">): string {
   const { cause, exit, signal, sentence, ok } = end;
   const because = sentence === undefined ? "" : `: ${safeLine(sentence)}`;
@@ -34,7 +43,7 @@ export function howItEnded({ end }: Pick<RunReport, "end">): string {
     case "timeout":
       return `timed out${because}`;
     case "not-started":
-      return `could not be started${because}`;
+      return `could not be started${unreachedOf(end) ?? because}`;
     case "stopped":
       return `stopped${because || ", because this machine is no longer active"}`;
     case "clobbered":
@@ -51,11 +60,25 @@ export function howItEnded({ end }: Pick<RunReport, "end">): string {
   }
 }
 
+/** ` on web1, web2 (unreachable)`; undefined where something else kept the job from being started. */
+function unreachedOf({ nodes = [] }: EndEvent): string | undefined {
+  const names = nodes.flatMap(({ node, result }) => (result === "unreachable" ? [safeLine(node)] : []));
+  if (names.length === 0 || nodes.some(({ result }) => result === "failure")) return undefined;
+  const rest = names.length - mostNamed;
+  const more = rest > 0 ? ` and ${countOf(rest, "more node")}` : "";
+  return ` on ${names.slice(0, mostNamed).join(", ")}${more} (unreachable)`;
+}
+
 /** `FAILED backup on host1: exit status 3 after 12 s`: one line. */
 export function headlineOf(report: RunReport, { failures }: Occasion): string {
   const { end, job } = report;
-  const where = `${safeLine(job).slice(0, 200)} on ${safeLine(placeOf(report))}`;
-  if (!end.ok) return `FAILED ${where}: ${howItEnded(report)} after ${durationInWords(end.ms)}`;
+  const name = safeLine(job).slice(0, 200);
+  const where = isStartedNowhere(end) ? name : `${name} on ${safeLine(placeOf(report))}`;
+  if (!end.ok) {
+    // How long it took to reach nobody is no news, and would stand behind the node that was tried last.
+    const isAfter = end.nodes === undefined || end.cause !== "not-started";
+    return `FAILED ${where}: ${howItEnded(report)}${isAfter ? ` after ${durationInWords(end.ms)}` : ""}`;
+  }
   if (failures > 0) return `recovered: ${where}, after ${countOf(failures, "failure")}`;
   return `${where}: ${howItEnded(report)} after ${durationInWords(end.ms)}`;
 }

@@ -3,6 +3,7 @@ import { describe, expect, test } from "bun:test";
 import { type PartEnd, PartOutputs, partEnd, wholeEnd } from "../../src/cli/placed-end.ts";
 import type { Hosted, RunEnd } from "../../src/execute/execute.ts";
 import { HeadTail } from "../../src/model/head-tail.ts";
+import type { Policy } from "../../src/model/placement.ts";
 import { Problem } from "../../src/model/problem.ts";
 import type { NodeResult } from "../../src/model/run-event.ts";
 
@@ -69,7 +70,7 @@ describe("partEnd()", () => {
     [
       "an end that nobody saw",
       end({ outcome: { kind: "unseen" }, isOk: false, cause: "unseen" }),
-      { result: "unknown", ms: 1500, sentence: "it may have run, and nobody could tell how it ended" },
+      { result: "unknown", ms: 1500, sentence: "nobody could tell how it ended" },
     ],
     [
       "a stop",
@@ -174,29 +175,100 @@ describe("PartOutputs", () => {
     all.add(new TextEncoder().encode(text));
     return all.kept();
   };
-  const shown = (outputs: PartOutputs) => new TextDecoder().decode(outputs.kept()?.head);
-
-  test("nothing is nothing, and what one node printed is as it is", () => {
+  const ran = (node: string, text: string) => part(node, end({ kept: kept(text) }));
+  const away = (node: string) =>
+    part(
+      node,
+      end({ outcome: { kind: "not-started", exitCode: 125, problem: noRoute }, isOk: false, kept: kept("") }),
+    );
+  const lost = (node: string, text: string) =>
+    part(node, end({ outcome: { kind: "unseen" }, isOk: false, cause: "unseen", kept: kept(text) }));
+  const outputOf = (
+    policy: Policy | undefined,
+    parts: readonly PartEnd[],
+    resumed: readonly string[] = [],
+  ) => {
     const outputs = new PartOutputs();
-    outputs.add("a", undefined);
-    outputs.add("a", kept(""));
-    expect(outputs.kept()).toBeUndefined();
-    outputs.add("b", kept("x\n"));
-    expect(shown(outputs)).toBe("x\n");
-  });
+    for (const each of parts) outputs.add(each, resumed.includes(each.attempt.node));
+    return outputs.kept(
+      parts.map(({ attempt }) => attempt),
+      policy,
+    );
+  };
+  const shown = (...given: Parameters<typeof outputOf>) => {
+    const output = outputOf(...given);
+    return output && new TextDecoder().decode(output.head);
+  };
 
   test("of several, each stands below its node's name, on lines of its own", () => {
+    expect(shown("all", [ran("a", "no end"), ran("b", "x\n"), ran("c", "y\n")])).toBe(
+      "==> a <==\nno end\n==> b <==\nx\n==> c <==\ny\n",
+    );
+  });
+
+  test.each<[string, Policy | undefined, readonly PartEnd[], string]>([
+    [
+      "an only printer of several parts stands below its name",
+      "all",
+      [ran("a", ""), ran("b", "x\n")],
+      "==> b <==\nx\n",
+    ],
+    ["also where the others could not be reached", "all", [away("a"), ran("b", "x\n")], "==> b <==\nx\n"],
+    [
+      "also where one node was tried behind another",
+      "ordered",
+      [part("a", exited(1)), ran("b", "x\n")],
+      "==> b <==\nx\n",
+    ],
+    ["what an only part printed is as it is", "all", [ran("b", "x\n")], "x\n"],
+    ["and where those before it could not have it", "any", [away("a"), ran("b", "x\n")], "x\n"],
+    ["and where the job is gone", undefined, [away("a"), ran("b", "x\n")], "x\n"],
+  ])("%s", (_, policy, parts, expected) => {
+    expect(shown(policy, parts)).toBe(expected);
+  });
+
+  test("the name above a long output takes nothing of it away", () => {
+    const long = ran("b", "x".repeat(100_000));
+    const output = outputOf("all", [ran("a", ""), long]);
+    expect(output?.bytes).toBe(100_000 + "==> b <==\n".length);
+    expect(output?.leftOut).toBe(long.end?.kept?.leftOut);
+    expect((output?.head.length ?? 0) + (output?.tail.length ?? 0) + (output?.leftOut ?? 0)).toBe(
+      output?.bytes ?? Number.NaN,
+    );
+  });
+
+  test.each<[string, readonly PartEnd[]]>([
+    ["each part was silent", [ran("a", ""), ran("b", "")]],
+    ["no node was reached", [away("a")]],
+    ["the condition said no", [part("a", { kind: "condition", sentence: "no" })]],
+    ["a rule could not be kept", [part("a", { kind: "refused", problem: new Problem("invalid", "user") })]],
+    ["there was no node", []],
+  ])("nothing was printed, and that is known: %s", (_, parts) => {
+    expect(outputOf("all", parts)).toEqual(kept(""));
+  });
+
+  test("what is not known is not taken for nothing", () => {
+    expect(outputOf("all", [ran("a", ""), lost("b", "")])).toBeUndefined();
+    expect(outputOf("all", [ran("a", ""), part("b", end())])).toBeUndefined();
+    // The daemon before this one had what was printed until then.
+    expect(outputOf("all", [ran("a", ""), ran("b", "")], ["b"])).toBeUndefined();
+    expect(outputOf("all", [away("a")], ["a"])).toEqual(kept(""));
+    expect(shown("all", [lost("a", "x\n"), ran("b", "")])).toBe("==> a <==\nx\n");
+  });
+
+  test("of a part that ended under another rcrond, nobody knows what it printed", () => {
     const outputs = new PartOutputs();
-    outputs.add("a", kept("no end"));
-    outputs.add("b", kept("x\n"));
-    outputs.add("c", kept("y\n"));
-    expect(shown(outputs)).toBe("==> a <==\nno end\n==> b <==\nx\n==> c <==\ny\n");
+    outputs.add(ran("b", ""), false);
+    const b = { node: "b", result: "success", exit: 0, ms: 1 } as const;
+    expect(outputs.kept([{ ...b, node: "a" }, b], "all")).toBeUndefined();
+    expect(outputs.kept([{ node: "a", result: "unreachable", ms: 1 }, b], "all")).toEqual(kept(""));
   });
 
   test("is bounded, however much all of them print", () => {
-    const outputs = new PartOutputs();
-    for (let node = 0; node < 100; node++) outputs.add(`n${node}`, kept("x".repeat(40_000)));
-    const all = outputs.kept();
+    const all = outputOf(
+      "all",
+      Array.from({ length: 100 }, (_, node) => ran(`n${node}`, "x".repeat(40_000))),
+    );
     expect((all?.head.length ?? 0) + (all?.tail.length ?? 0)).toBe(32 * 1024);
     expect(all?.leftOut).toBeGreaterThan(1_000_000);
   });

@@ -130,6 +130,121 @@ describe("the nodes of a run", () => {
   });
 });
 
+describe("a run on nodes of which none could be reached", () => {
+  const noRoute = "web1 (web1.example.com) can't be reached: ssh: connect to host 10.77.1.2: no route";
+  const away = (...names: string[]) =>
+    names.map((node): NodeEnd => ({ node, result: "unreachable", ms: 2000, sentence: noRoute }));
+  const unreached = (ends: readonly NodeEnd[]) => {
+    const sentence = `could not be started on web1: ${noRoute}; could not be started on web2: ${noRoute}`;
+    return sampleRun({
+      end: { cause: "not-started", exit: 125, ms: 2000, sentence, nodes: ends },
+      report: { output: printed("") },
+    });
+  };
+  const six = ["a", "b", "c", "d", "e", "f"];
+
+  test.each<[string, readonly NodeEnd[], string]>([
+    ["two", away("web1", "web2"), "FAILED backup: could not be started on web1, web2 (unreachable)"],
+    ["one", away("web1"), "FAILED backup: could not be started on web1 (unreachable)"],
+    [
+      "with one that was not to run it",
+      [...away("web1"), { node: "web2", result: "skipped", ms: 0 }],
+      "FAILED backup: could not be started on web1 (unreachable)",
+    ],
+    [
+      "many",
+      away(...six, "g"),
+      "FAILED backup: could not be started on a, b, c, d, e and 2 more nodes (unreachable)",
+    ],
+    [
+      "some, and others have it",
+      [...away("web1"), { node: "web2", result: "success", exit: 0, ms: 1 }],
+      "FAILED backup on 2 nodes: could not be started on web1 (unreachable)",
+    ],
+  ])("is told in a short line, alike by all: %s", (_, ends, expected) => {
+    const report = unreached(ends);
+    expect(webhook(report).summary).toBe(expected);
+    expect(slack(report).split("\n")[0]).toBe(expected);
+    expect(mailBody(report).split("\n")[0]).toBe(expected);
+  });
+
+  test("has the reason once for each node, in the list", () => {
+    const told = mailBody(unreached(away("web1", "web2")));
+    expect(told).toContain(
+      `It was started on no node:\n\n  web1: unreachable, not started: ${noRoute}\n  web2: unreachable,`,
+    );
+    expect(told).toContain("  result   could not be started on web1, web2 (unreachable)\n");
+    expect(told.split("no route").length - 1).toBe(2);
+    expect(told.split("could not be started").length - 1).toBe(2);
+    expect(told).toContain("It printed nothing.\n");
+  });
+
+  test("says so where there is no node at all", () => {
+    const report = sampleRun({
+      end: { cause: "not-started", sentence: "there is no node for it", nodes: [] },
+    });
+    expect(webhook(report).summary).toBe("FAILED backup: could not be started: there is no node for it");
+  });
+
+  test("is another thing than a node that has said why it can't start the job", () => {
+    const sentence = "failed on web1: backup is not there; could not be started on web2: no route";
+    const report = sampleRun({
+      end: {
+        cause: "not-started",
+        sentence,
+        nodes: [{ node: "web1", result: "failure", ms: 9, sentence: "backup is not there" }, ...away("web2")],
+      },
+    });
+    expect(webhook(report).summary).toBe(`FAILED backup on 2 nodes: could not be started: ${sentence}`);
+  });
+
+  test("and of one on this machine all is told as ever", () => {
+    const report = sampleRun({ end: { cause: "not-started", sentence: "permission denied" } });
+    expect(webhook(report).summary).toBe(
+      "FAILED backup on host1: could not be started: permission denied after 12 s",
+    );
+  });
+});
+
+describe("a run on nodes that printed nothing", () => {
+  const silent = sampleRun({ end: { nodes }, report: { output: printed("") } });
+  const unknown = sampleRun({ end: { nodes }, report: { output: undefined } });
+
+  test("has an empty output; what is not known is null", () => {
+    expect(webhook(silent).output).toEqual({ bytes: 0, head: "", tail: "", leftOut: 0 });
+    expect(webhook(unknown).output).toBeNull();
+    expect(mailBody(silent)).toContain("\nIt printed nothing.\n");
+    expect(mailBody(unknown)).toContain("\nIts output was not kept.\n");
+  });
+});
+
+describe("who has sent a run to nodes", () => {
+  const environment = [["HOME", "/root"] as const, ["USER", "root"] as const];
+  const mailOf = (report: RunReport) =>
+    composeMail(report, {
+      from: { address: "a@b" },
+      to: { address: "c@d" },
+      occasion: first,
+      redact: same,
+      outputLimit: 1000,
+    });
+
+  test("is not told as where, as whom and in which environment it ran", () => {
+    const mail = mailOf(sampleRun({ end: { nodes }, report: { environment } }));
+    expect(mail.body).toContain("  sent by  host1, cluster www\n");
+    expect(mail.body).not.toMatch(/ {2}where | as root/);
+    expect(mail.headers.filter(([name]) => name === "X-Cron-Env")).toEqual([]);
+    expect(webhook(ofNodes)).toMatchObject({ host: "host1", user: null });
+  });
+
+  test("of one on this machine, it is", () => {
+    const mail = mailOf(sampleRun({ report: { environment } }));
+    expect(mail.body).toContain("  where    host1, cluster www, as root\n");
+    expect(mail.headers.filter(([name]) => name === "X-Cron-Env").length).toBe(2);
+    expect(webhook(sampleRun())).toMatchObject({ host: "host1", user: "root" });
+  });
+});
+
 describe("secrets", () => {
   const redact = (text: string) => text.replaceAll("hunter2", "[redacted]");
   const report = sampleRun({
