@@ -6,7 +6,6 @@
  * one picks all of them up where they are.
  */
 import type {
-  DoneBefore,
   DueRun,
   Executor,
   LeftRun,
@@ -19,10 +18,9 @@ import type {
   RunResult,
   RunWatch,
 } from "../daemon/daemon.ts";
-import { count, instant, list, object, oneOf, parseObject, text, whole } from "../model/json-reader.ts";
+import { instant, parseObject, text } from "../model/json-reader.ts";
 import type { Node } from "../model/node.ts";
 import { reasonOf } from "../model/node-result.ts";
-import { type Placement, type Policy, policyWords } from "../model/placement.ts";
 import { printable } from "../model/printable.ts";
 import { redactor } from "../model/redact.ts";
 import type { NodeEnd } from "../model/run-event.ts";
@@ -30,6 +28,7 @@ import type { Verdict } from "../model/state.ts";
 import { announceStart } from "../notify/notify.ts";
 import { type PortSettings, portsOf } from "./due-job.ts";
 import type { NodeWay } from "./node-ways.ts";
+import { type Before, courseNote, doneBefore, type PartNote, placementOf, wholeRun } from "./part-notes.ts";
 import { headingOf, isNotReached, type PartEnd, PartOutputs, partEnd, wholeEnd } from "./placed-end.ts";
 import type { KnownRun, RunTeller } from "./run-teller.ts";
 import { leftToTheNext } from "./scheduled-run.ts";
@@ -81,86 +80,6 @@ export class FleetRuns implements Executor {
       return this.#teller.lost(run.known, run.startedAtMs ?? Date.now(), error);
     }
   }
-}
-
-/** What the book has of a part, in JSON. */
-type PartNote = ({ readonly ended: NodeEnd } | { readonly way: string }) & {
-  /** When the run's job was first started, in milliseconds since 1970; missing: the record has no start yet. */
-  readonly since?: number;
-  /** When this part began, likewise. */
-  readonly begun?: number;
-  /** It was to be stopped, for this reason, and its node was away. */
-  readonly stopped?: string;
-};
-
-const readEnded = object(
-  {
-    node: text(100),
-    result: oneOf(["success", "failure", "unreachable", "unknown", "skipped", "stopped"]),
-    ms: count,
-  },
-  { exit: whole(0, 255), signal: whole(0, 127), sentence: text(64 * 1024) },
-);
-
-/** What another daemon has done, and knew. */
-interface Before extends DoneBefore {
-  readonly policy: Policy | undefined;
-  readonly sinceMs: number | undefined;
-  readonly stopped: string | undefined;
-}
-
-/** In the book, the run as a whole stands where no node can. */
-const wholeRun = "";
-const readCourse = object({
-  among: list(text(100)),
-  leftOut: list(
-    object({
-      node: text(100),
-      why: oneOf(["down", "busy", "unknown"]),
-      sentence: text(64 * 1024),
-      reason: text(64 * 1024),
-    }),
-  ),
-});
-const readPolicy = oneOf(policyWords);
-
-/**
- * Where a run goes on that another daemon has begun: as its job says now, unless that has another policy by now, or is gone;
- * then what was begun is brought to its end, and nothing else is begun.
- */
-function placementOf({ job }: DueRun, { ended, going, policy }: Before): Placement {
-  const said = job?.placement;
-  if (said !== undefined && (policy === undefined || policy === said.policy)) return said;
-  const hosts = [...ended.map(({ node }) => node), ...going];
-  return { policy: policy ?? "all", hosts, names: [], roles: [], earlierRuns: "node" };
-}
-
-function doneBefore(notes: LeftRun["nodes"]): Before {
-  let stopped: string | undefined;
-  const ended: NodeEnd[] = [];
-  const going: string[] = [];
-  let sinceMs: number | undefined;
-  const whole = parseObject(notes.get(wholeRun) ?? "");
-  const course = readCourse(whole?.["course"]);
-  for (const [node, note] of notes) {
-    if (node === wholeRun) continue;
-    const read = parseObject(note);
-    const end = readEnded(read?.["ended"]);
-    if (end !== undefined) ended.push(end);
-    else if (read?.["ended"] === undefined && read !== undefined) going.push(node);
-    else ended.push({ node, result: "unknown", ms: 0, sentence: "what the book had of it can't be read" });
-    const since = instant(read?.["since"]);
-    if (since !== undefined) sinceMs = Math.min(since, sinceMs ?? since);
-    stopped ??= text(1024)(read?.["stopped"]);
-  }
-  return {
-    ended,
-    going,
-    sinceMs,
-    stopped,
-    policy: readPolicy(whole?.["policy"]),
-    course: course && { among: new Set(course.among), leftOut: course.leftOut },
-  };
 }
 
 /** One run over nodes. */
@@ -302,7 +221,7 @@ class FleetRun implements PlacedWork<NodeWay> {
     }
     const startedAtMs = this.#startedAtMs ?? Date.now();
     const nodes = [
-      ...attempts.map(({ problem: _, ...attempt }) => attempt),
+      ...attempts.map(({ problem: _, cause: __, ...attempt }) => attempt),
       ...verdict.leftOut.map(({ node, why, reason }): NodeEnd => {
         return { node, result: why === "busy" ? "skipped" : "unreachable", ms: 0, sentence: reason };
       }),
@@ -358,9 +277,7 @@ class FleetRun implements PlacedWork<NodeWay> {
   }
 
   #noteCourse(): void {
-    const policy = this.known.due.job?.placement?.policy;
-    const course = this.#course && { ...this.#course, among: [...this.#course.among] };
-    this.watch.onNode(wholeRun, JSON.stringify({ policy, course }));
+    this.watch.onNode(wholeRun, courseNote(this.known.due.job?.placement?.policy, this.#course));
   }
 
   #partWatch(node: string, stop: AbortSignal): RunWatch {

@@ -96,6 +96,7 @@ function endedPart(node: string, end: RunEnd, hasStarted: boolean, timeoutMs: nu
       ...(outcome.kind === "signalled" && { signal: outcome.signal }),
       ms: Math.round(end.durationMs),
       ...(sentence !== undefined && { sentence }),
+      cause,
       problem,
     },
   };
@@ -133,9 +134,10 @@ export function wholeEnd(
     survivors: ends.reduce((sum, { survivors }) => sum + survivors, 0),
   };
   const decisive = (result: NodeResult): Pick<RunEnd, "outcome" | "cause"> | undefined => {
-    const watched = parts.find(({ attempt, end }) => attempt.result === result && end !== undefined)?.end;
+    const first = attempts.find((attempt) => attempt.result === result);
+    if (first === undefined) return undefined;
     // Of what ended before the death of another rcrond, the book has what the record needs.
-    return watched ?? attempts.filter((attempt) => attempt.result === result).map(endInBook)[0];
+    return parts.find(({ attempt }) => attempt.node === first.node)?.end ?? endInBook(first);
   };
   const { sentence } = verdict;
   switch (verdict.kind) {
@@ -176,9 +178,9 @@ export function wholeEnd(
   }
 }
 
-function endInBook({ exit, signal, result }: NodeEnd): Pick<RunEnd, "outcome" | "cause"> {
-  if (signal !== undefined) return { outcome: { kind: "signalled", signal }, cause: "signal" };
-  if (exit !== undefined) return { outcome: { kind: "exited", exitCode: exit }, cause: "exit" };
+function endInBook({ exit, signal, result, cause }: PlacedAttempt): Pick<RunEnd, "outcome" | "cause"> {
+  if (signal !== undefined) return { outcome: { kind: "signalled", signal }, cause: cause ?? "signal" };
+  if (exit !== undefined) return { outcome: { kind: "exited", exitCode: exit }, cause: cause ?? "exit" };
   return { outcome: notStarted(result), cause: "not-started" };
 }
 

@@ -7,7 +7,7 @@ import { reasonOf } from "../model/node-result.ts";
 import type { Placement } from "../model/placement.ts";
 import { Problem } from "../model/problem.ts";
 import type { Overlap } from "../model/rules.ts";
-import type { NodeEnd } from "../model/run-event.ts";
+import type { EndCause, NodeEnd } from "../model/run-event.ts";
 import type { DaemonClock } from "./daemon-parts.ts";
 import type { Fleet, NodeLink } from "./fleet.ts";
 import {
@@ -32,6 +32,8 @@ export interface PlacedRun {
 export interface PlacedAttempt extends NodeEnd {
   /** Where the node could not be reached, or an earlier run there could not be ended. */
   readonly problem: Problem | undefined;
+  /** Where the job was started: how it ended. */
+  readonly cause?: EndCause;
 }
 
 /** What does the work of one run on its nodes. Nothing here throws or rejects. */
@@ -55,7 +57,7 @@ export interface PlacedWork<Link> {
 
 /** What another daemon has done of a run. */
 export interface DoneBefore {
-  readonly ended: readonly NodeEnd[];
+  readonly ended: readonly Omit<PlacedAttempt, "problem">[];
   /** The nodes on which it may go on. */
   readonly going: readonly string[];
   /** As `onCourse` has told it. */

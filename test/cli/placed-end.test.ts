@@ -85,7 +85,9 @@ describe("partEnd()", () => {
       { result: "failure", ms: 20, sentence: "another user" },
     ],
   ])("%s", (_, hosted, expected) => {
-    expect(part("web1", hosted).attempt).toEqual({ node: "web1", problem: undefined, ...expected } as never);
+    const cause = hosted.kind === "ended" ? { cause: hosted.cause } : {};
+    const attempt = { node: "web1", problem: undefined, ...cause, ...expected };
+    expect(part("web1", hosted).attempt).toEqual(attempt as never);
   });
 
   test("a node that went away while the condition was asked was not reached", () => {
@@ -148,6 +150,21 @@ describe("wholeEnd()", () => {
     expect(
       wholeEnd({ verdict, attempts }, [], { stopSentence: undefined, output: undefined, ms: 1 }),
     ).toMatchObject({ cause: "exit", outcome: { kind: "exited", exitCode: 4 } });
+  });
+
+  test("the first failure counts, be it one that another rcrond has seen, with its cause", () => {
+    const { attempt, end: _ } = part(
+      "a",
+      end({ outcome: { kind: "signalled", signal: 15 }, isOk: false, cause: "timeout" }),
+    );
+    const later = part("b", exited(4));
+    const verdict = { kind: "failure", sentence: "failed on a, b", leftOut: [] } as const;
+    const attempts = [attempt, later.attempt];
+    const more = { stopSentence: undefined, output: undefined, ms: 1 };
+    expect(wholeEnd({ verdict, attempts }, [later], more)).toMatchObject({
+      cause: "timeout",
+      outcome: { kind: "signalled", signal: 15 },
+    });
   });
 
   test("unknown is never fine", () => {

@@ -139,7 +139,7 @@ describeWith("kill -9 of rcrond in the middle of 50 runs on nodes", needs, () =>
       jobs: {
         all: jobOn(
           "all of web",
-          "[ $RCRON_NODE = web1 ] || until [ -e go-all ]; do sleep 0.05; done; echo $RCRON_NODE; exit 4",
+          "[ $RCRON_NODE != web1 ] || exit 3; until [ -e go-all ]; do sleep 0.05; done; exit 4",
         ),
       },
     });
@@ -154,7 +154,8 @@ describeWith("kill -9 of rcrond in the middle of 50 runs on nodes", needs, () =>
     const told = await it.ended(run);
     expect(told).toMatchObject({
       isOk: false,
-      nodes: ["web1 failure 4", "web2 failure 4", "web3 failure 4"],
+      nodes: ["web1 failure 3", "web2 failure 4", "web3 failure 4"],
+      end: { exit: 3, cause: "exit" },
     });
     expect(it.ran(run)).toEqual(["web1", "web2", "web3"]);
   });
