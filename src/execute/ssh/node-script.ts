@@ -101,7 +101,10 @@ echo end >&3`,
   );
 }
 
-/** Starts a run: its header comes on standard input, as one line, and its input behind it. */
+/**
+ * Starts a run: its header comes on standard input, as one line, and its input behind it. It is sent when the token has come, and
+ * what can be done without it is done meanwhile.
+ */
 export function startCommand(script: StartScript): string {
   const { fileId, token, inputBytes, isStderrApart, setsid, folders } = script;
   // Whoever ends first ends the session: sshd gives nothing more to the others. So the script waits for who is told "ok".
@@ -110,19 +113,8 @@ export function startCommand(script: StartScript): string {
     `
 a=$1 k=$2 z=$3 w=$4; shift 4;
 exec 3>&2 2>/dev/null 5<&0;
-echo "$k"; echo "$k" >&3;
-IFS= read -r h || exit 90;
+echo "$k" >&3; echo "$k";
 t() { { echo "$*" >>$i.c; echo "$*" >&3; } 2>/dev/null; };
-o=;
-for d; do
-  i=$d/$a;
-  set -C; if true >$i.c; then set +C; else set +C; [ -e $i.c ] && { echo taken >&3; exit 91; }; continue; fi;
-  b=; s=; read -r b </proc/sys/kernel/random/boot_id; b=\${b:-none}; read -r s </proc/self/stat;
-  echo "b $b $s" >>$i.c && { read -r x y <$i.c; [ "$x" = b ] || { echo taken >&3; exit 91; }; echo "b $b $s" >&3 && { o=1; break; }; };
-done;
-[ "$o" ] || { echo nofolder >&3; exit 92; };
-f=/dev/null;
-if [ $z -gt 0 ]; then f=$i.i; head -c $z >$f; [ $(wc -c <$f) -eq $z ] || { t n input; exit 93; }; fi;
 v() { t "q $*"; trap - EXIT; exit $1; };
 l() {
   (
@@ -156,6 +148,17 @@ rd() {
   done;
   [ -e $i.c ] && t "d $v $n $(($y)) $x";
 };
+b=; s=; read -r b </proc/sys/kernel/random/boot_id; b=\${b:-none}; read -r s </proc/self/stat;
+IFS= read -r h || exit 90;
+o=;
+for d; do
+  i=$d/$a;
+  set -C; if true >$i.c; then set +C; else set +C; [ -e $i.c ] && { echo taken >&3; exit 91; }; continue; fi;
+  echo "b $b $s" >>$i.c && { read -r x y <$i.c; [ "$x" = b ] || { echo taken >&3; exit 91; }; echo "b $b $s" >&3 && { o=1; break; }; };
+done;
+[ "$o" ] || { echo nofolder >&3; exit 92; };
+f=/dev/null;
+if [ $z -gt 0 ]; then f=$i.i; head -c $z >$f; [ $(wc -c <$f) -eq $z ] || { t n input; exit 93; }; fi;
 true >$i.o0;
 ${isStderrApart ? "true >$i.e0;" : ""}
 ${follower("$i.o0", "+1")} 5<&- &
