@@ -149,6 +149,39 @@ describeWith("a node in trouble", ["root", "unshare", "sshd"], () => {
     }
   });
 
+  test.each([
+    ["the node has told how much there is", ["x 0", "d o 1 12"]],
+    ["it has not", ["x 0"]],
+  ])(
+    "a file of output that was had, and removed, before its position was noted: what follows it is had, %s",
+    async (_, told) => {
+      expect(await connection.open()).toBeUndefined();
+      const runId = newId();
+      const full = 16 * 1024 * 1024;
+      const bootId = connection.facts?.bootId;
+      const stat = node.run("cat /proc/1/stat");
+      const lines = [`b ${bootId} ${stat}`, `p ${stat}`, `c o 0 ${full}`, ...told];
+      const files = `/mnt/homes/sh/.cache/rcron/runs/${runId}.1`;
+      node.run(`printf '%s\\n' ${lines.map((line) => `'${line}'`).join(" ")} >${files}.c`);
+      node.run(`echo hello world >${files}.o1`);
+      const resumed: RemoteMark = {
+        runId,
+        attempt: 1,
+        isStderrApart: false,
+        startedAtMs: Date.now(),
+        isStarted: true,
+        bootId,
+        positions: { o: { chunk: 0, offset: full - 1000 } },
+      };
+      const end = await runThere(folder.path, connection, "", {
+        runId,
+        hosting: { resumed },
+        ports: { isResumed: true },
+      });
+      expect(end).toMatchObject({ outcome: { kind: "exited", exitCode: 0 }, output: "hello world\n" });
+    },
+  );
+
   describe("a login shell that hangs", () => {
     const home = "/mnt/homes/bash";
     let other: NodeConnection;
