@@ -42,6 +42,8 @@ const packageOf: Readonly<Record<string, string>> = {
   ssh: "openssh-client",
   "/bin/csh": "csh",
   busybox: "busybox",
+  mksh: "mksh",
+  yash: "yash",
   unshare: "util-linux",
   nsenter: "util-linux",
   flock: "util-linux",
