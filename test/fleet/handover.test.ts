@@ -3,6 +3,8 @@
  * just being connected to.
  */
 import { afterAll, afterEach, beforeAll, expect, setDefaultTimeout, test } from "bun:test";
+import { existsSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
 import { type Life, until } from "../daemon/system/scheduler.ts";
 import { describeWith } from "../support/debian.ts";
 import { fleetScene, go, jobOn, untilGo } from "./fleet-scene.ts";
@@ -65,6 +67,28 @@ describeWith("from one rcrond to the next", needs, () => {
     go(hosts, "go-refused", "web1");
     expect(await it.ended(run)).toMatchObject({ isOk: false, nodes: ["web1 failure 3"] });
     expect(hosts.web1.lines("refused")).toEqual([`[${run}]`]);
+  });
+
+  test("the same on this machine's own node: what goes on is waited for, and not told as never started", async () => {
+    // With the scene, what it waits for is gone as well.
+    const line = "while [ -e ran ] && [ ! -e go-here ]; do sleep 0.05; done; echo over >> over";
+    const job = jobOn("all of here", line);
+    await using it = fleetScene(hosts, {
+      jobs: { job },
+      nodes: {},
+      sections: ["[node here]", "connection = local"],
+    });
+    const first = await it.start();
+    const run = await it.begin("job");
+    await until("it has begun", () => existsSync(join(hosts.home, "ran")));
+    await first.kill();
+    it.job("job", job.replace("output none", "output none\nuser nosuchuser"));
+    await it.start();
+    await until("it is picked up", () => it.log().includes("goes on on here"));
+    expect(it.events("job").map(({ kind }) => kind)).toEqual(["start", "adopt"]);
+    writeFileSync(join(hosts.home, "go-here"), "");
+    expect(await it.ended(run)).toMatchObject({ isOk: false, nodes: ["here unknown"] });
+    expect(existsSync(join(hosts.home, "over"))).toBe(true);
   });
 
   test("SIGTERM while a node is being connected to: the next one starts its part", async () => {
