@@ -10,7 +10,7 @@ export interface RunReport {
   readonly job: string;
   readonly cluster: string;
   readonly host: string;
-  /** Whose rights the job had. */
+  /** Whose rights the job had; of a run on nodes, those of the program that has sent it. */
   readonly user: string;
   /** The run's id, 16 hexadecimal digits. */
   readonly run: string;
