@@ -15,8 +15,13 @@ const tick = (it: Scheduler, name: string) =>
 const skipped = (it: Scheduler, job: string) =>
   it.events(job).flatMap((event) => (event.kind === "skip" ? [event.why] : []));
 /** All ticks of a job of each second, from its first one to its last one: those that were run, and those that were skipped. */
-const seconds = (it: Scheduler, job: string) =>
-  it.events(job).flatMap((event) => ("tick" in event ? [Math.round(event.tick / 1000)] : []));
+const seconds = (it: Scheduler, job: string) => {
+  // Of a run whose rcrond was killed right at its start, the next one tells once more.
+  const ticks = new Map(
+    it.events(job).flatMap((event) => ("tick" in event ? [[event.run, event.tick]] : [])),
+  );
+  return [...ticks.values()].map((tick) => Math.round(tick / 1000));
+};
 
 test.concurrent("run --follow shows what the job prints as it comes, and ends with its exit status", async () => {
   await using it = scheduler({});
