@@ -32,6 +32,9 @@ const staleDays = 7;
 /** By whom a run of another boot is written, nobody can see: nodes may share a home, and it may be alive on another one. */
 const foreignDays = 90;
 
+/** Which boot of the node this is, in `b`; a node without boot ids has always the same one. */
+const boot = `b=; read -r b </proc/sys/kernel/random/boot_id; b=\${b:-none};`;
+
 /** A run's output, or its standard error where that is apart. */
 export type StreamName = "o" | "e";
 
@@ -71,7 +74,7 @@ export function helloCommand(token: string): string {
   return command(
     `
 k=$1; exec 3>&2 2>/dev/null; echo "$k" >&3;
-u=$(id -u); b=; read -r b </proc/sys/kernel/random/boot_id; b=\${b:-none}; echo "boot $b" >&3; echo "setsid $(command -v setsid)" >&3;
+u=$(id -u); ${boot} echo "boot $b" >&3; echo "setsid $(command -v setsid)" >&3;
 f() {
   [ -d "$1" ] || mkdir -p -m 700 "$1" || return 1;
   [ -d "$1" ] && [ -O "$1" ] && [ -w "$1" ] && chmod 700 "$1" || return 1;
@@ -148,7 +151,7 @@ rd() {
   done;
   [ -e $i.c ] && t "d $v $n $(($y)) $x";
 };
-b=; s=; read -r b </proc/sys/kernel/random/boot_id; b=\${b:-none}; read -r s </proc/self/stat;
+${boot} s=; read -r s </proc/self/stat;
 IFS= read -r h || exit 90;
 o=;
 for d; do
@@ -211,7 +214,7 @@ a=$1 k=$2; shift 2;
 exec 3>&2 2>/dev/null;
 echo "$k"; echo "$k" >&3;
 ${claimed}
-b=; read -r b </proc/sys/kernel/random/boot_id; b=\${b:-none}; echo "boot $b" >&3;
+${boot} echo "boot $b" >&3;
 while read -r x y z; do
   case $x in b) p=\${z%% *};; p) p=$y;; *) continue;; esac;
   s=; read -r s </proc/$p/stat && echo "alive $x $s" >&3;
@@ -251,7 +254,7 @@ a=$1 r=$2 k=$3 g=$4; shift 4;
 trap "" PIPE HUP; exec 3>&2 2>/dev/null; echo "$k" >&3;
 ${claimed}
 true >$i.s;
-c=; b=; read -r b </proc/sys/kernel/random/boot_id; b=\${b:-none};
+c=; ${boot}
 l() {
   while read -r x y z; do
     case $x in
