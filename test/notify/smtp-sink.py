@@ -55,14 +55,16 @@ if "implicit" in options:
     settings["ssl_context"] = context("implicit")
 
 
-def free_port():
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
+class BoundController(Controller):
+    """Listens on a socket that is bound already: a port that was free a moment ago may be somebody else's by now."""
+
+    def _create_server(self):
+        return self.loop.create_server(self._factory_invoker, sock=listener, ssl=self.ssl_context)
 
 
-port = int(sys.argv[1]) or free_port()
-controller = Controller(Sink(), hostname="127.0.0.1", port=port, **settings)
+listener = socket.create_server(("127.0.0.1", int(sys.argv[1])))
+port = listener.getsockname()[1]
+controller = BoundController(Sink(), hostname="127.0.0.1", port=port, **settings)
 controller.start()
 print(json.dumps({"port": port}), flush=True)
 while True:
