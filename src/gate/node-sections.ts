@@ -194,7 +194,10 @@ function sshOf(name: string, given: Given, path: string): Connection | Problem {
   }
   const passwordFile = orUndefined("password_file", "none");
   if (passwordFile !== undefined && !isAbsolutePath(passwordFile.value)) {
-    return refusal(passwordFile, "a file's absolute path, or none", path);
+    // Not the value: it may be the password itself.
+    return new Problem("invalid", "password_file must be a file's absolute path, or none", {
+      where: `${path}:${passwordFile.line}`,
+    });
   }
   const accept = given.get("accept_new");
   if (accept !== undefined && !isWord(accept.value, "yes") && !isWord(accept.value, "no")) {

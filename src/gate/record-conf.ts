@@ -115,20 +115,22 @@ export function proveRecord(
       ...(hint !== undefined && { hint }),
     });
   }
+  // Somebody may have taken the key for the secret's own place.
+  const notShown = (key: "mail_password_file" | "webhook_secret_file") =>
+    new Problem("invalid", `${key} must be a file's absolute path, or none`, {
+      where: `${path}:${lines[key]}`,
+    });
   const mailFrom = orUndefined(values.mail_from);
   if (mailFrom !== undefined && !isMailAddress(mailFrom)) {
     return refuse("mail_from", "must be an address such as root@example.org, or none");
   }
   const mailPasswordFile = orUndefined(values.mail_password_file);
   if (mailPasswordFile !== undefined && !isAbsolutePath(mailPasswordFile)) {
-    return refuse("mail_password_file", "must be a file's absolute path, or none");
+    return notShown("mail_password_file");
   }
   const webhookSecretFile = orUndefined(values.webhook_secret_file);
   if (webhookSecretFile !== undefined && !isAbsolutePath(webhookSecretFile)) {
-    // Somebody may have taken the key for the secret's own place.
-    return new Problem("invalid", "webhook_secret_file must be a file's absolute path, or none", {
-      where: `${path}:${lines.webhook_secret_file}`,
-    });
+    return notShown("webhook_secret_file");
   }
   return {
     history,

@@ -132,7 +132,9 @@ function sshOf(options: Keys, file: JsonFile): Connection | undefined {
   const [keyFile, passwordFile] = (["ssh_private_key_file", "ssh_password_file"] as const).map((key) => {
     const path = options.text(key, longest);
     if (path === undefined || isAbsolutePath(path.text)) return path?.text;
-    return file.refuse(path, `${path.path} must be a file's absolute path: got ${quoted(path.text)}`);
+    // The value of the second one may be the password itself.
+    const got = key === "ssh_password_file" ? "" : `: got ${quoted(path.text)}`;
+    return file.refuse(path, `${path.path} must be a file's absolute path${got}`);
   });
   const accept = options.get("ssh_accept_new");
   if (accept !== undefined && accept.value.kind !== "flag") {

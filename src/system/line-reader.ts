@@ -24,12 +24,12 @@ export class LineReader {
     const lines: string[] = [];
     let from = 0;
     for (let end = bytes.indexOf(lineFeed); end >= 0; end = bytes.indexOf(lineFeed, from)) {
-      this.#keep(bytes.subarray(from, end));
-      if (this.#length > this.#limit) return "too-long";
-      lines.push(Buffer.concat(this.#parts).toString("utf8"));
-      this.#parts = [];
-      this.#length = 0;
+      const part = bytes.subarray(from, end);
       from = end + 1;
+      if (this.#length + part.length > this.#limit) return "too-long";
+      lines.push(this.#length === 0 ? textOf(part) : textOf(Buffer.concat([...this.#parts, part])));
+      if (this.#length > 0) this.#parts = [];
+      this.#length = 0;
     }
     // A copy: the runtime reads the next bytes into the same memory.
     if (from < bytes.length) this.#keep(bytes.slice(from));
@@ -40,4 +40,9 @@ export class LineReader {
     this.#parts.push(part);
     this.#length += part.length;
   }
+}
+
+function textOf(bytes: Uint8Array): string {
+  if (bytes.length === 0) return "";
+  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString("utf8");
 }

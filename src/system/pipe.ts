@@ -67,7 +67,7 @@ let isListening = false;
 
 function readAll(): void {
   if (readers.size > fewReaders) readReady();
-  else for (const reader of readers) reader.read();
+  else for (const reader of readers) reader.readInTurn();
 }
 
 /** The same pipes in a row, and a struct pollfd for each: its descriptor, and in two halves what is asked and answered. */
@@ -101,7 +101,7 @@ function readReady(): void {
     const reader = row[place];
     if ((questions[place * 2 + 1] ?? 0) >>> 16 !== 0 && reader !== undefined) ready.push(reader);
   }
-  for (const reader of ready) reader.read();
+  for (const reader of ready) reader.readInTurn();
 }
 
 let isSweepDue = false;
@@ -220,6 +220,11 @@ export class PipeReader {
     addToRow(reader);
     askForSignals(fd, true);
     return reader;
+  }
+
+  /** As {@link read}, but for one that has its turn to come: a signal for each write must not give it many in a row. */
+  readInTurn(): void {
+    if (!this.isScheduled) this.read();
   }
 
   /** Gives what is there; of more than fits in the pipe, the rest later. */

@@ -167,7 +167,8 @@ describe("the lines of a node", () => {
     [`p ${stat(8, 100, "a) b (")}`, { kind: "started", process: { pid: 8, startTicks: 100 } }],
     ["p ", { kind: "started", process: { pid: 0, startTicks: 0 } }],
     [`alive p ${stat(8, 100)}`, { kind: "alive", who: "job", process: { pid: 8, startTicks: 100 } }],
-    ["c o 0 16", { kind: "chunk", stream: "o", chunk: 0, bytes: 16 }],
+    ["c o 0 16777216", { kind: "chunk", stream: "o", chunk: 0, bytes: 16_777_216 }],
+    ["c o 0 1024", { kind: "chunk", stream: "o", chunk: 0, bytes: 1024 }],
     ["d e 2 0 ", { kind: "drained", stream: "e", chunk: 2, bytes: 0, isCut: false }],
     ["d o 2 5 cut", { kind: "drained", stream: "o", chunk: 2, bytes: 5, isCut: true }],
     ["x 255", { kind: "exit", status: 255 }],
@@ -184,6 +185,9 @@ describe("the lines of a node", () => {
     [`boot ${"a".repeat(101)}`, undefined],
     ["d y 0 0", undefined],
     ["c o x 1", undefined],
+    ["c o 0 1023", undefined], // no file is full with fewer bytes than reads
+    ["c o 0 16777217", undefined],
+    ["d o 0 16777217", undefined],
     ["hello", undefined],
     ["", undefined],
   ];

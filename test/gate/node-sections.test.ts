@@ -138,7 +138,11 @@ describe("readNodes()", () => {
     ["[node a]\nport = 0", 'f:2: port must be a port from 1 to 65535, or auto: got "0"', undefined],
     ["[node a]\nuser = -l", /^f:2: user must be a user's name/, undefined],
     ["[node a]\nkey = id_rsa", /^f:2: key must be a private key's absolute path/, undefined],
-    ["[node a]\npassword_file = pw", /^f:2: password_file must be a file's absolute path/, undefined],
+    [
+      "[node a]\npassword_file = pw",
+      /^f:2: password_file must be a file's absolute path, or none$/,
+      undefined,
+    ],
     ["[node a]\naccept_new = maybe", 'f:2: accept_new must be yes or no: got "maybe"', undefined],
     ["[node a]\nruns_at_once = 0", /^f:2: runs_at_once must be a whole number from 1 to 10000/, undefined],
     ["[node a]\nruns_at_once = 10001", /^f:2: runs_at_once must be/, undefined],

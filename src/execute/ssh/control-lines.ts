@@ -1,7 +1,7 @@
 /**
  * What the scripts of node-script.ts tell of a run, line by line.
  */
-import type { StreamName } from "./node-script.ts";
+import { chunkLimit, fullChunkBytes, type StreamName } from "./node-script.ts";
 
 /** A process of the node: its pid alone may be another one's by now. */
 export interface NodeProcess {
@@ -101,7 +101,8 @@ function outputLine(word: "c" | "d", [stream, chunkText, bytesText, cut]: string
   const [chunk, bytes] = [Number(chunkText), Number(bytesText)];
   if (!Number.isSafeInteger(chunk) || !Number.isSafeInteger(bytes) || chunk < 0 || bytes < 0)
     return undefined;
-  if (word === "c") return { kind: "chunk", stream, chunk, bytes };
+  if (bytes > chunkLimit) return undefined;
+  if (word === "c") return bytes < fullChunkBytes ? undefined : { kind: "chunk", stream, chunk, bytes };
   return { kind: "drained", stream, chunk, bytes, isCut: cut === "cut" };
 }
 

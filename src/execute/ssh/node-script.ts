@@ -25,6 +25,9 @@
 /** Bytes of output in one file on the node, at most. */
 const chunkBlocks = 1024;
 const blockBytes = 16 * 1024;
+export const chunkLimit = chunkBlocks * blockBytes;
+/** … and in one that is full, at least: whoever fills it reads so many times, and each time a byte. */
+export const fullChunkBytes = chunkBlocks;
 /** So many files may be there besides the one that is written. */
 const waitingChunks = 4;
 /** What nobody has asked for so long is removed, unless who writes it is still there. */

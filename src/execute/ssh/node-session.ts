@@ -25,6 +25,9 @@ const lastWriteMs = 50;
 const dismissMs = 5000;
 /** So much may a login shell say before it does what it was asked to. */
 const noiseLimit = 4 * 1024 * 1024;
+/** A node that tells so much at once may go on a moment later: others have their turn as well. */
+const manyBytes = 64 * 1024;
+const restMs = 20;
 /** None of the scripts' lines is longer. */
 const lineLimit = 4096;
 
@@ -106,7 +109,9 @@ export class NodeSession {
         if (control.isFound) begun.resolve();
         if (told === "too-long") lines = undefined;
         else for (const line of told) listener.onLine(line);
-        return true;
+        if (bytes.length < manyBytes) return true;
+        setTimeout(() => stderr instanceof PipeReader && stderr.resume(), restMs);
+        return false;
       },
       onEnd: (pipe) => {
         pipe.close();

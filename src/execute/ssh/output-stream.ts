@@ -23,6 +23,8 @@ export class OutputStream {
   session: NodeSession | undefined;
   /** Which of the sessions that ever brought it is heard: what another one still has would be had twice. */
   #turn = 0;
+  /** A session that is to bring it is on its way; `again`: another one is wanted by now. */
+  opening: "no" | "yes" | "again" = "no";
 
   constructor(name: StreamName, { chunk, offset }: Position = { chunk: 0, offset: 0 }) {
     this.name = name;
@@ -43,6 +45,13 @@ export class OutputStream {
   takeTurn(): number {
     this.#turn += 1;
     return this.#turn;
+  }
+
+  /** The session that was on its way is there, or is not to be had. @returns true where another one is wanted by now */
+  isWantedAgain(): boolean {
+    const isWanted = this.opening === "again";
+    this.opening = "no";
+    return isWanted;
   }
 
   /** True when nothing more will come. */

@@ -11,6 +11,7 @@ import { sleepUntilAborted } from "../../system/timers.ts";
 import { type Header, headerLine } from "../job-header.ts";
 import { type ControlLine, parseControlLine } from "./control-lines.ts";
 import { forgetOnNode } from "./forget-on-node.ts";
+import { GrowingPause } from "./growing-pause.ts";
 import { type NodeConnection, newToken } from "./node-connection.ts";
 import { standCommand, startCommand } from "./node-script.ts";
 import { NodeSession } from "./node-session.ts";
@@ -38,6 +39,8 @@ const defaultAwayMs = 86_400_000;
 /** How often is looked whether who is to tell of the end is still there, once the session that started it is lost. */
 const lookMs = 20_000;
 const defaultAnswerMs = 60_000;
+/** How long output goes on to be brought of a run that was stopped and has ended. */
+const restMs = 600_000;
 const mostStarts = 3;
 const mostSilences = 3;
 
@@ -69,6 +72,7 @@ export class RemoteRun {
   #isStopped = false;
   #silences = 0;
   #isRecovering = false;
+  readonly #pause = new GrowingPause({ firstMs: firstRetryMs, lastMs: lastRetryMs, calmMs: lookMs });
 
   constructor(
     connection: NodeConnection,
@@ -192,12 +196,26 @@ export class RemoteRun {
         this.#isStopped = true;
         // It may hang there before its start, which nobody tells unasked.
         if (!this.#isStarted) void this.#recover();
+        // A node without /proc says so of a job that goes on.
+        if (left === 0 && this.#facts.job?.pid !== 0) void this.#endSoon();
         return left;
       }
       await sleepUntilAborted(waitMs, this.#over.signal);
       if (this.#over.signal.aborted) return undefined;
     }
+    this.#finish(this.#end ?? { kind: "unseen" });
     return undefined;
+  }
+
+  /** Nothing of it is there any more: an end that nobody tells is not waited for, nor is output without end. */
+  async #endSoon(): Promise<void> {
+    const { signal } = this.#over;
+    await sleepUntilAborted(this.#answerMs, signal);
+    if (this.#end === undefined) void this.#recover();
+    await sleepUntilAborted(this.#answerMs, signal);
+    while (this.#awaySinceMs !== undefined && !signal.aborted) await sleepUntilAborted(lastRetryMs, signal);
+    if (this.#end !== undefined) await sleepUntilAborted(restMs, signal);
+    this.#finish(this.#end ?? { kind: "unseen" });
   }
 
   /** Opens the session that is to tell from now on. @param brings where its bytes go, where it brings output as well */
@@ -315,7 +333,12 @@ export class RemoteRun {
     teller?.close();
     this.#awaySinceMs ??= performance.now();
     const endMs = this.#awaySinceMs + (this.#ports.awayMs ?? defaultAwayMs);
+    await this.#pause.end(this.#over.signal);
     for (let waitMs = firstRetryMs; !this.#over.signal.aborted; waitMs = Math.min(waitMs * 2, lastRetryMs)) {
+      if (performance.now() > endMs) {
+        this.#finish({ kind: "unseen" });
+        break;
+      }
       await this.#connection.open();
       const folders = this.#connection.facts?.folders;
       if (folders !== undefined) {
@@ -326,10 +349,6 @@ export class RemoteRun {
           this.#arm(() => void this.#doubt(), this.#answerMs);
           break;
         }
-      }
-      if (performance.now() > endMs) {
-        this.#finish({ kind: "unseen" });
-        break;
       }
       await sleepUntilAborted(waitMs, this.#over.signal);
     }

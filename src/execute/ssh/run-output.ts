@@ -13,6 +13,8 @@ import { OutputStream } from "./output-stream.ts";
 import { stallLimitMs } from "./stream-writer.ts";
 
 const followAgainMs = 1000;
+/** A node that says of each file that it is gone shall not keep us busy. */
+const goneMs = 50;
 /** After the job's end: what it has left behind may go on with its output, and is not waited for, whether silent or not. */
 const detachMs = 1500;
 const leftoverMs = 10_000;
@@ -161,6 +163,7 @@ export class RunOutput {
       stream.session?.close();
       stream.session = undefined;
       stream.takeTurn();
+      if (stream.opening === "again") stream.opening = "yes";
     }
   }
 
@@ -223,6 +226,12 @@ export class RunOutput {
   async #follow(stream: OutputStream): Promise<void> {
     const { over } = this.#ports;
     if (stream.isComplete || stream.session !== undefined || over.aborted) return;
+    // One after the other: what a node tells may ask for a thousand at once.
+    if (stream.opening !== "no") {
+      stream.opening = "again";
+      return;
+    }
+    stream.opening = "yes";
     const folders = this.#connection.facts?.folders;
     const token = newToken();
     const turn = stream.takeTurn();
@@ -241,11 +250,14 @@ export class RunOutput {
         },
         true,
       ));
-    if (session !== undefined && !(session instanceof Problem)) {
-      if (stream.turn !== turn) {
-        session.close();
-        return;
-      }
+    const isWantedAgain = stream.isWantedAgain();
+    const isOpen = session !== undefined && !(session instanceof Problem);
+    if (stream.turn !== turn) {
+      if (isOpen) session.close();
+      if (isWantedAgain) void this.#follow(stream);
+      return;
+    }
+    if (isOpen) {
       stream.session = session;
       await session.ended;
       if (stream.session === session) stream.session = undefined;
@@ -256,6 +268,7 @@ export class RunOutput {
       if (stream.isBehind) stream.advance();
       else stream.giveUp();
       this.#ports.onProgress();
+      await Bun.sleep(goneMs);
     } else {
       // Somebody else has removed it; but it may be that the node has not told yet that it was full.
       if (isGone && stream.isLost()) {
