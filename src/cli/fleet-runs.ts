@@ -29,7 +29,15 @@ import { announceStart } from "../notify/notify.ts";
 import { type PortSettings, portsOf } from "./due-job.ts";
 import type { NodeWay } from "./node-ways.ts";
 import { type Before, courseNote, doneBefore, type PartNote, placementOf, wholeRun } from "./part-notes.ts";
-import { headingOf, isNotReached, type PartEnd, PartOutputs, partEnd, wholeEnd } from "./placed-end.ts";
+import {
+  headingOf,
+  isNotReached,
+  type PartEnd,
+  type PartHosted,
+  PartOutputs,
+  partEnd,
+  wholeEnd,
+} from "./placed-end.ts";
 import type { KnownRun, RunTeller } from "./run-teller.ts";
 import { leftToTheNext } from "./scheduled-run.ts";
 
@@ -124,6 +132,8 @@ class FleetRun implements PlacedWork<NodeWay> {
     // Its node may be away: then the wish must outlive this process.
     watch.stop.addEventListener("abort", () => {
       for (const [node, note] of [...this.#notes]) this.#note(node, note);
+      // Parts that are only being connected have no note.
+      if (!watch.isLeft()) this.#noteCourse();
     });
   }
 
@@ -170,6 +180,8 @@ class FleetRun implements PlacedWork<NodeWay> {
       whyNot: () => this.#whyNot(ports.mayRun),
     });
     if (hosted.hosted.kind === "passive") this.#passive = hosted.hosted.verdict;
+    // Found running, or gone: another daemon was killed before the book had its start.
+    if (isResumed && hasRun(hosted)) this.#started(begun);
     const ms = Math.round(performance.now() - begunMs);
     const part = partEnd(name, hosted, ms, rules);
     const { sentence } = part.attempt;
@@ -251,10 +263,10 @@ class FleetRun implements PlacedWork<NodeWay> {
     return verdict.state === "active" ? undefined : verdict;
   }
 
-  /** The first part is about to be started. */
-  #started(): void {
+  /** The first part is about to be started, or was by another daemon. */
+  #started(atMs = Date.now()): void {
     if (this.#startedAtMs !== undefined) return;
-    this.#startedAtMs = Date.now();
+    this.#startedAtMs = atMs;
     this.#teller.started(this.known);
     const { pingUrl } = this.known.rules;
     if (pingUrl !== undefined) this.#startPing = announceStart(pingUrl, this.known.due.runId);
@@ -277,7 +289,8 @@ class FleetRun implements PlacedWork<NodeWay> {
   }
 
   #noteCourse(): void {
-    this.watch.onNode(wholeRun, courseNote(this.known.due.job?.placement?.policy, this.#course));
+    const { policy } = this.known.due.job?.placement ?? {};
+    this.watch.onNode(wholeRun, courseNote(policy, this.#course, this.#stopSentence()));
   }
 
   #partWatch(node: string, stop: AbortSignal): RunWatch {
@@ -312,3 +325,8 @@ class FleetRun implements PlacedWork<NodeWay> {
 /** A shorter time can't have changed the state that was asked for before it. */
 const askAgainMs = 500;
 const encoder = new TextEncoder();
+
+/** As far as anybody knows. */
+function hasRun({ hosted }: PartHosted): boolean {
+  return hosted.kind === "ended" && hosted.outcome.kind !== "not-started";
+}

@@ -63,8 +63,12 @@ const readPolicy = oneOf(policyWords);
 export const wholeRun = "";
 
 /** What the book is to have of the whole. */
-export function courseNote(policy: Policy | undefined, course: PlacementCourse | undefined): string {
-  return JSON.stringify({ policy, course: course && { ...course, among: [...course.among] } });
+export function courseNote(
+  policy: Policy | undefined,
+  course: PlacementCourse | undefined,
+  stopped?: string,
+): string {
+  return JSON.stringify({ policy, course: course && { ...course, among: [...course.among] }, stopped });
 }
 
 /**
@@ -86,6 +90,7 @@ export function doneBefore(notes: LeftRun["nodes"]): Before {
   let sinceMs: number | undefined;
   const whole = parseObject(notes.get(wholeRun) ?? "");
   const course = readCourse(whole?.["course"]);
+  stopped = text(1024)(whole?.["stopped"]);
   for (const [node, note] of notes) {
     if (node === wholeRun) continue;
     const read = parseObject(note);

@@ -17,7 +17,15 @@ import type { Node } from "../model/node.ts";
 import type { Placement } from "../model/placement.ts";
 import type { Overlap } from "../model/rules.ts";
 import type { NodeResult } from "../model/run-event.ts";
-import { busy, down, noLongerMeant, sentenceOf, unknownNode, waitedInVain } from "./placement-words.ts";
+import {
+  busy,
+  down,
+  earlierWaits,
+  noLongerMeant,
+  sentenceOf,
+  unknownNode,
+  waitedInVain,
+} from "./placement-words.ts";
 
 /** What is to be known of a node. */
 export interface NodeState {
@@ -56,6 +64,8 @@ export interface PlacementQuestion {
   readonly nodes: readonly NodeState[];
   /** Nodes that are defined no more, where an earlier run of the job goes on. */
   readonly former?: readonly string[];
+  /** An earlier run of the job has ended on one node, and waits for its next one. */
+  readonly isOneBetween?: boolean;
   /** Who has a part in it and who has none, as that was when the run began; undefined: as it is now. */
   readonly course?: PlacementCourse | undefined;
   /** Nobody waits any longer: what could not be begun by now has no part. */
@@ -174,10 +184,11 @@ function candidatesOf(
 
 /** Where `overlap` looks at the whole fleet, an earlier run anywhere keeps this one from beginning, or has it wait. */
 function heldByFleet(question: PlacementQuestion): PlacementStep | undefined {
-  const { placement, overlap, isWaitOver } = question;
+  const { placement, overlap, isWaitOver, isOneBetween = false } = question;
   if (placement.earlierRuns !== "fleet") return undefined;
   const running = runningInFleet(question);
-  if (running.length === 0 || overlap.mode === "allow" || overlap.mode === "clobber") return undefined;
+  if (running.length === 0 && !isOneBetween) return undefined;
+  if (overlap.mode === "allow" || overlap.mode === "clobber") return undefined;
   const leftOut = running.map(busy);
   if (overlap.mode === "wait" && !isWaitOver) {
     const waits = [{ nodes: running, for: "earlier-run" }] as const;
@@ -187,7 +198,11 @@ function heldByFleet(question: PlacementQuestion): PlacementStep | undefined {
     starts: [],
     waits: [],
     leftOut,
-    verdict: { kind: "skipped", sentence: sentenceOf([], leftOut), leftOut },
+    verdict: {
+      kind: "skipped",
+      sentence: running.length === 0 ? earlierWaits : sentenceOf([], leftOut),
+      leftOut,
+    },
   };
 }
 

@@ -43,6 +43,9 @@ function shortened(items: readonly string[]): readonly string[] {
   return rest > 0 ? [...items.slice(0, mostNamed), `${rest} more`] : items;
 }
 
+/** Nothing of it goes on just now. */
+export const earlierWaits = "an earlier run still waits for its nodes";
+
 /** It does not answer. */
 export function down({ node: { name }, downWhy }: NodeState): LeftOut {
   const reason = `down${downWhy === undefined ? "" : `: ${downWhy}`}`;

@@ -314,6 +314,82 @@ describe("a placed run", () => {
     expect(await first.ended).toBe("success");
   });
 
+  describe("a run that has failed on one node and waits for its next one", () => {
+    /** r1 waits for b, which the run of another job keeps busy; then r2 is due. */
+    const between = async (overlap: string) => {
+      const scene = await newScene([node("a"), node("b", { runsAtOnce: 1 })]);
+      scene.fleet.begin("b", "r0", "other");
+      const first = scene.begin("r1", `on ordered of a, b\n${overlap}`);
+      await scene.settle();
+      scene.attempt("r1", "a").end("failure");
+      await scene.settle();
+      const second = scene.begin("r2", `on ordered of a, b\n${overlap}`);
+      await scene.settle();
+      const makeRoom = async () => {
+        scene.fleet.end("b", "r0");
+        await Bun.sleep(5);
+        await scene.settle();
+      };
+      return { ...scene, first, second, makeRoom };
+    };
+
+    for (const overlap of ["", "overlap skip"]) {
+      test(`the next tick is skipped (${overlap || "no overlap of its own"})`, async () => {
+        const { told, second, makeRoom } = await between(overlap);
+        expect(await second.ended).toBe("skipped");
+        await makeRoom();
+        expect(told).toEqual([
+          "r1 begins on a",
+          "r2 skipped: an earlier run still waits for its nodes (0)",
+          "r1 begins on b",
+        ]);
+      });
+    }
+
+    test("overlap wait: the next one waits for its end", async () => {
+      const { told, makeRoom, attempt, settle } = await between("overlap wait");
+      await makeRoom();
+      expect(told).toEqual(["r1 begins on a", "r1 begins on b"]);
+      attempt("r1", "b").end("success");
+      await settle();
+      await Bun.sleep(5);
+      await settle();
+      expect(told.slice(2)).toEqual(["r1 success: failed on a; ran on b (2)", "r2 begins on a"]);
+    });
+
+    test("overlap wait: nobody need tell the next one that it was stopped", async () => {
+      const { told, first, settle } = await between("overlap wait");
+      first.stop.abort();
+      expect(await first.ended).toBe("stopped");
+      await Bun.sleep(5);
+      await settle();
+      expect(told.slice(1)).toEqual(["r1 stopped: it was stopped (1)", "r2 begins on a"]);
+    });
+
+    test("overlap clobber: the next one takes its place", async () => {
+      const { told, first, makeRoom } = await between("overlap clobber");
+      expect(await first.ended).toBe("stopped");
+      await makeRoom();
+      expect(told).toContain("r1 stopped: the run r2 has taken its place (1)");
+      expect(told).not.toContain("r1 begins on b");
+      expect(told).toContain("r2 begins on a");
+    });
+
+    test("overlap allow: they go on side by side", async () => {
+      const { told, makeRoom } = await between("overlap allow");
+      await makeRoom();
+      expect(told).toEqual(["r1 begins on a", "r2 begins on a", "r1 begins on b"]);
+    });
+  });
+
+  test("of several that another daemon has left, none begins anything before all that goes on is known", async () => {
+    const { told, begin, settle } = await newScene([node("a"), node("b", { runsAtOnce: 1 })]);
+    begin("r1", "on ordered of a, b", { ended: [{ node: "a", result: "failure", ms: 1 }], going: [] });
+    begin("r2", "on any of b", { ended: [], going: ["b"] });
+    await settle();
+    expect(told).toEqual(["r2 goes on on b", "r1 failure: failed on a; b is still at an earlier run (1)"]);
+  });
+
   test("clobber takes the place of one that waits", async () => {
     const { told, begin, attempt, settle, fleet } = await newScene([node("a", { runsAtOnce: 1 })]);
     fleet.begin("a", "other", "another-job");
