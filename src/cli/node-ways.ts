@@ -14,7 +14,7 @@ import type {
   RunMark,
   SupervisedJob,
 } from "../execute/execute.ts";
-import { count, object, parseObject } from "../model/json-reader.ts";
+import { count, flag, object, parseObject } from "../model/json-reader.ts";
 import type { Node, SshConnection } from "../model/node.ts";
 import type { Outcome } from "../model/outcome.ts";
 import { Problem } from "../model/problem.ts";
@@ -130,7 +130,14 @@ class CommandWay implements NodeWay {
       },
     });
     // What runs behind the program may go on when the program has been ended.
-    const unsure = { ...part, ports: { ...part.ports, isEndUnsure: true } };
+    const unsure = {
+      ...part,
+      ports: {
+        ...part.ports,
+        isEndUnsure: true,
+        mayGoElsewhere: (outcome: Outcome) => whyNotReached(outcome) !== undefined && !hasBegun,
+      },
+    };
     const end = {
       ...(await runHere(unsure, what, { room, hosting: commandHosting })),
       hasStarted: hasBegun,
@@ -186,11 +193,14 @@ class SshWay implements NodeWay {
     const isResumeOnly = due.job === undefined || wanted instanceof Problem;
     const said = wanted instanceof Problem ? jobGoing(part.known, resumed?.runId ?? "") : wanted;
     const what = isResumeOnly ? { ...said, rules: { ...said.rules, retries: 0 } } : said;
-    const startsBefore = jobStarts(what, noted);
+    // Not each start that is counted came to anything: some were proved void.
+    const hadStarted =
+      (noted?.hasStarted ?? jobStarts(what, noted) > 0) ||
+      (resumed?.isCondition !== true && resumed?.isStarted === true);
     if (resumed === undefined) {
       const refused = await this.#connection.open();
       // Where it waits for a retry, it has been started here, and no other node may have it.
-      if (refused !== undefined) return { ...notBegun(unreachable(refused)), hasStarted: startsBefore > 0 };
+      if (refused !== undefined) return { ...notBegun(unreachable(refused)), hasStarted: hadStarted };
       const verdict = part.whyNot();
       if (verdict !== undefined) return notBegun({ kind: "passive", verdict });
     }
@@ -200,25 +210,25 @@ class SshWay implements NodeWay {
       resumed,
       isResumeOnly,
       startsBefore: noted?.starts,
-      onMark: (mark) => part.note(JSON.stringify({ mark })),
+      onMark: (mark) => part.note(JSON.stringify({ mark, hasStarted: hasStarted() })),
     });
     const watched = watchStarts(hosting);
+    const hasStarted = () => hadStarted || watched.hasStarted();
     const hosted = await room.superviseHosted(
       noted === undefined ? alone(what) : goingOn(alone(what), noted),
       {
         ...part.ports,
         hosting: watched,
         isResumed: isGoing,
+        mayGoElsewhere: (outcome) => whyNotReached(outcome) !== undefined && !hasStarted(),
         onRetry: (attempt, delayMs, outcome) => {
           // Should this process be killed now, the next one starts it again.
-          part.note(JSON.stringify({ starts: hosting.starts }));
+          part.note(JSON.stringify({ starts: hosting.starts, hasStarted: hasStarted() }));
           part.ports.onRetry(attempt, delayMs, outcome);
         },
       },
     );
-    const hadStarted = resumed?.isCondition !== true && resumed?.isStarted === true;
-    const hasStarted = watched.hasStarted() || hadStarted || startsBefore > 0;
-    return { hosted, conditionLost: watched.lost(), hasStarted };
+    return { hosted, conditionLost: watched.lost(), hasStarted: hasStarted() };
   }
 }
 
@@ -226,15 +236,18 @@ class SshWay implements NodeWay {
 interface SshNote {
   readonly mark: RemoteMark | undefined;
   readonly starts: number;
+  /** Whether the job was started there, by what is noted or before it; undefined: nobody has noted it. */
+  readonly hasStarted?: boolean | undefined;
 }
 
 function readSshNote(noted: string, { parseRemoteMark }: RemoteRoom): SshNote | "unreadable" {
   if (noted === "") return { mark: undefined, starts: 0 }; // about to begin
   const found = parseObject(noted);
+  const hasStarted = flag(found?.["hasStarted"]);
   const starts = object({ starts: count })(found)?.starts;
-  if (starts !== undefined) return { mark: undefined, starts };
+  if (starts !== undefined) return { mark: undefined, starts, hasStarted };
   const mark = parseRemoteMark(JSON.stringify(found?.["mark"] ?? null));
-  return mark === undefined ? "unreadable" : { mark, starts: 0 };
+  return mark === undefined ? "unreadable" : { mark, starts: 0, hasStarted };
 }
 
 /** A run that another daemon has begun: what is over is not done again, and what is left of time and retries is. */

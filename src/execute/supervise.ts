@@ -222,7 +222,7 @@ class Supervision {
     for (let delayMs = rules.retryDelayMs; ; delayMs = Math.min(delayMs * 2, longestRetryDelayMs)) {
       attempts += 1;
       end = await this.#attempt(attempts, capture);
-      const isFinal = end.isOk || attempts > rules.retries || !this.#isRetriedAfter(end.cause);
+      const isFinal = end.isOk || attempts > rules.retries || !this.#isRetriedAfter(end);
       if (isFinal || this.#interruptedBy !== undefined) break;
       this.#ports.onRetry(attempts + 1, delayMs, end.outcome);
       this.#isWaiting = true;
@@ -255,7 +255,8 @@ class Supervision {
   }
 
   /** What was ended on purpose is not started again, nor what may go on, or have run to its end: that would be twice. */
-  #isRetriedAfter(cause: RunEnd["cause"]): boolean {
+  #isRetriedAfter({ cause, outcome }: Pick<RunEnd, "cause" | "outcome">): boolean {
+    if (this.#hosting?.mayGoElsewhere?.(outcome) === true) return false;
     if (cause === "timeout") return this.#hosting?.isEndUnsure !== true;
     return cause !== "stopped" && cause !== "clobbered" && cause !== "unseen";
   }

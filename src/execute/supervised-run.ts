@@ -57,6 +57,8 @@ export interface HostingPorts extends RunPorts {
   readonly hosting: { prepare(job: Job, terms: RunTerms): LocalRun };
   /** That what it starts is ended when its time is over, is not sure: then it is not started again. */
   readonly isEndUnsure?: boolean;
+  /** Asked after a failure: whether nothing was started, and whoever has sent it here may send it elsewhere; then it is not tried again. */
+  readonly mayGoElsewhere?: (outcome: Outcome) => boolean;
   /** What it starts goes on already: nothing is waited for or asked any more, and a stop must reach it. */
   readonly isResumed?: boolean;
   /** Where the output goes of a job whose rules name no receiver; undefined: to nobody, but head and tail are kept. */

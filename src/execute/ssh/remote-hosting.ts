@@ -128,7 +128,11 @@ export class RemoteHosting {
           tellMark();
           start.onStarted?.(undefined);
         },
-        onEnd: tellMark,
+        onEnd: (ended) => {
+          // What is told of its output later would tell nothing of its end, and its files are gone; a stop may take its time yet.
+          clearTimeout(markTimer);
+          tellMark(ended);
+        },
         onWarning: (sentence) => start.onWarning?.(sentence),
       },
       resumed,
