@@ -5,6 +5,7 @@ import type { PlacedAttempt, PlacedResult } from "../daemon/daemon.ts";
 import type { Hosted, RunEnd } from "../execute/execute.ts";
 import { durationInWords } from "../model/duration.ts";
 import { HeadTail, type Kept } from "../model/head-tail.ts";
+import { reasonOf } from "../model/node-result.ts";
 import type { Outcome } from "../model/outcome.ts";
 import type { Policy } from "../model/placement.ts";
 import { Problem } from "../model/problem.ts";
@@ -71,7 +72,8 @@ function withHint({ message, hint }: Problem): string {
   return hint === undefined ? message : `${message} (${hint})`;
 }
 
-function endedPart(node: string, end: RunEnd, hasStarted: boolean, timeoutMs: number | undefined): PartEnd {
+function endedPart(node: string, last: RunEnd, hasStarted: boolean, timeoutMs: number | undefined): PartEnd {
+  const end = hasStarted ? endOfStarted(last, timeoutMs) : last;
   const { outcome, cause, isOk } = end;
   // Where it was started once, and a further attempt did not get there, no other node may have it.
   const problem = hasStarted ? undefined : whyNotReached(outcome);
@@ -86,20 +88,41 @@ function endedPart(node: string, end: RunEnd, hasStarted: boolean, timeoutMs: nu
         : cause === "unseen"
           ? "unknown"
           : "failure";
-  const sentence = sentenceOf(end, timeoutMs);
+  const sentence = end === last ? sentenceOf(end, timeoutMs) : end.sentence;
   return {
     end: result === "unreachable" ? undefined : end,
     attempt: {
       node,
       result,
-      ...(outcome.kind === "exited" && { exit: outcome.exitCode }),
-      ...(outcome.kind === "signalled" && { signal: outcome.signal }),
+      ...numbersOf(outcome),
       ms: Math.round(end.durationMs),
       ...(sentence !== undefined && { sentence }),
       cause,
       problem,
     },
   };
+}
+
+/** Where a further attempt did not get there, the end is that of the last one that was started, and why no other was is told beside it. */
+function endOfStarted(end: RunEnd, timeoutMs: number | undefined): RunEnd {
+  const problem = whyNotReached(end.outcome);
+  if (end.before === undefined || problem === undefined) return end;
+  const { outcome, cause } = end.before;
+  // Who has stopped it meanwhile has the last word.
+  if (end.cause !== "not-started") return { ...end, outcome };
+  const failed = { result: "failure", ...numbersOf(outcome) } as const;
+  const how = sentenceOf({ ...end, outcome, cause }, timeoutMs) ?? reasonOf(failed) ?? "it has failed";
+  return {
+    ...end,
+    outcome,
+    cause,
+    sentence: `${how}, and it could not be started again: ${problem.message}`,
+  };
+}
+
+function numbersOf(outcome: Outcome): Pick<NodeEnd, "exit" | "signal"> {
+  if (outcome.kind === "exited") return { exit: outcome.exitCode };
+  return outcome.kind === "signalled" ? { signal: outcome.signal } : {};
 }
 
 /** What its exit status does not tell. */
@@ -217,7 +240,12 @@ export class PartOutputs {
    * @returns empty where nobody has printed anything; undefined where nothing is kept, and somebody may have
    */
   kept(nodes: readonly NodeEnd[], policy: Policy | undefined): Kept | undefined {
-    if (this.#all !== undefined) return this.#all.kept();
+    if (this.#all !== undefined) {
+      const kept = this.#all.kept();
+      // The blank before such a line may be the last byte that was left out.
+      const tail = withoutHeadings(kept.tail, /^(?===> .* <==)/);
+      return { ...kept, tail, bytes: kept.bytes + tail.length - kept.tail.length };
+    }
     if (this.#first === undefined) {
       const isAllKept = nodes.every((end) => !hasBegun(end) || this.#heard.has(end.node));
       return isAllKept ? new HeadTail().kept() : undefined;
@@ -226,8 +254,9 @@ export class PartOutputs {
     // Where one node was to run it, those that could not have it have no part in it.
     const parts = policy === "all" ? nodes : nodes.filter(hasBegun);
     if (parts.length < 2) return kept;
-    const heading = encoder.encode(headingOf(node));
-    return { ...kept, head: Buffer.concat([heading, kept.head]), bytes: heading.length + kept.bytes };
+    const head = Buffer.concat([encoder.encode(headingOf(node)), withoutHeadings(kept.head)]);
+    const tail = withoutHeadings(kept.tail);
+    return { ...kept, head, tail, bytes: head.length + tail.length + kept.leftOut };
   }
 }
 
@@ -241,11 +270,18 @@ const newline = 0x0a;
 
 function append(all: HeadTail, node: string, { head, tail, leftOut }: Kept): void {
   all.add(encoder.encode(headingOf(node)));
-  all.add(head);
-  if (leftOut > 0) all.add(encoder.encode(`\n[${leftOut} bytes left out]\n`));
-  all.add(tail);
+  all.add(withoutHeadings(head));
+  all.skip(leftOut);
+  all.add(withoutHeadings(tail));
   const last = tail.at(-1) ?? head.at(-1);
   if (last !== newline) all.add(encoder.encode("\n"));
+}
+
+/** Where a job has printed what looks like a node's name above its output, that has a blank before it. */
+function withoutHeadings(bytes: Uint8Array, lines = /^(?===> .* <==)/gm): Uint8Array {
+  const text = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString("latin1");
+  const marked = text.replace(lines, " ");
+  return marked.length === text.length ? bytes : Buffer.from(marked, "latin1");
 }
 
 /** What stands above a node's output. */

@@ -45,7 +45,7 @@ export async function showRun({ options, words }: Given): Promise<number | Probl
       await print(`${JSON.stringify(told, undefined, 2)}\n`);
       return 0;
     }
-    await print(rowsOf(run, inShort(run)) + outputText(output, screen().hasColours));
+    await print(rowsOf(run, inShort(run)) + outputText(output, screen().isTerminal));
     return 0;
   });
 }

@@ -8,6 +8,7 @@ export interface Screen {
   /** In characters; undefined where nothing need be cut. */
   readonly width: number | undefined;
   readonly hasColours: boolean;
+  readonly isTerminal: boolean;
 }
 
 /** A column. */
@@ -35,6 +36,7 @@ export function screen(): Screen {
   return {
     width: given ?? (isTerminal ? process.stdout.columns || undefined : undefined),
     hasColours: isTerminal && noColour === "" && terminal !== "dumb",
+    isTerminal,
   };
 }
 

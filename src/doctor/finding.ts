@@ -2,7 +2,7 @@
  * What an examination says: what would go wrong, what was looked at and is fine, and what could not be looked at.
  */
 
-import { printable } from "../model/printable.ts";
+import { printableText } from "../model/printable.ts";
 
 const textLimit = 500;
 
@@ -102,8 +102,5 @@ export class Examination {
 /** What stands in a machine's files may be anything, and shall neither steer a terminal nor flood it. */
 function presentable(text: string): string {
   const short = text.length > textLimit ? `${text.slice(0, textLimit)}…` : text;
-  return short.replace(
-    /[\x00-\x1f\x7f-\x9f\u200b-\u200f\u2028-\u202e\ufeff\ufffd\ud800-\udfff]/gu,
-    printable,
-  );
+  return printableText(short);
 }

@@ -219,9 +219,11 @@ class Supervision {
     this.#startedAtMs = Date.now();
     let attempts = 0;
     let end: Pick<RunEnd, "outcome" | "isOk" | "cause" | "sentence">;
+    let before: RunEnd["before"];
     for (let delayMs = rules.retryDelayMs; ; delayMs = Math.min(delayMs * 2, longestRetryDelayMs)) {
       attempts += 1;
       end = await this.#attempt(attempts, capture);
+      if (end.outcome.kind !== "not-started") before = { outcome: end.outcome, cause: end.cause };
       const isFinal = end.isOk || attempts > rules.retries || !this.#isRetriedAfter(end);
       if (isFinal || this.#interruptedBy !== undefined) break;
       this.#ports.onRetry(attempts + 1, delayMs, end.outcome);
@@ -245,6 +247,7 @@ class Supervision {
     return {
       kind: "ended",
       ...end,
+      ...(end.outcome.kind === "not-started" && before !== undefined && { before }),
       attempts,
       durationMs,
       kept: capture?.kept(),

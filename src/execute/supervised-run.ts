@@ -123,6 +123,8 @@ export interface RunEnd {
   readonly cause: EndCause;
   /** Who ended it, where it was clobbered; why, where it was stopped. */
   readonly sentence: string | undefined;
+  /** Where the last attempt was not started: how the last one has ended that was. */
+  readonly before?: Pick<RunEnd, "outcome" | "cause">;
   readonly attempts: number;
   readonly durationMs: number;
   /** Undefined where its output was not copied. */

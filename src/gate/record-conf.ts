@@ -80,6 +80,9 @@ export function proveRecord(
       where: `${path}:${lines[key]}`,
       ...(hint !== undefined && { hint }),
     });
+  // It may be secret: what is to be redacted, or a password where its file was to be named.
+  const refuseUnshown = (key: RecordKey, rule: string) =>
+    new Problem("invalid", `${key} ${rule}`, { where: `${path}:${lines[key]}` });
 
   const history = wordOr(values.history, ["auto", "none"]);
   if (history !== "auto" && history !== "none" && !isAbsolutePath(history)) {
@@ -105,7 +108,7 @@ export function proveRecord(
   }
   const redact = orUndefined(values.redact);
   const pattern = redact === undefined ? undefined : proveRedaction(redact);
-  if (typeof pattern === "string") return refuse("redact", pattern);
+  if (typeof pattern === "string") return refuseUnshown("redact", pattern);
   const mailThrough = wordOr(values.mail_through, ["sendmail"]);
   const way = mailThrough === "sendmail" ? undefined : parseMailThrough(mailThrough);
   if (way instanceof Problem) {
@@ -115,22 +118,17 @@ export function proveRecord(
       ...(hint !== undefined && { hint }),
     });
   }
-  // Somebody may have taken the key for the secret's own place.
-  const notShown = (key: "mail_password_file" | "webhook_secret_file") =>
-    new Problem("invalid", `${key} must be a file's absolute path, or none`, {
-      where: `${path}:${lines[key]}`,
-    });
   const mailFrom = orUndefined(values.mail_from);
   if (mailFrom !== undefined && !isMailAddress(mailFrom)) {
     return refuse("mail_from", "must be an address such as root@example.org, or none");
   }
   const mailPasswordFile = orUndefined(values.mail_password_file);
   if (mailPasswordFile !== undefined && !isAbsolutePath(mailPasswordFile)) {
-    return notShown("mail_password_file");
+    return refuseUnshown("mail_password_file", "must be a file's absolute path, or none");
   }
   const webhookSecretFile = orUndefined(values.webhook_secret_file);
   if (webhookSecretFile !== undefined && !isAbsolutePath(webhookSecretFile)) {
-    return notShown("webhook_secret_file");
+    return refuseUnshown("webhook_secret_file", "must be a file's absolute path, or none");
   }
   return {
     history,

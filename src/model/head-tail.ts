@@ -20,7 +20,7 @@ export class HeadTail {
   readonly #size: number;
   #head: Uint8Array;
   #headLength = 0;
-  /** The last bytes behind the head; twice as long as is kept, so that it is moved seldom. */
+  /** The last bytes behind the head, once that takes no more; twice as long as is kept, so that it is moved seldom. */
   #tail: Uint8Array | undefined;
   #tailLength = 0;
   #bytes = 0;
@@ -39,9 +39,17 @@ export class HeadTail {
   /** Takes a copy of what it keeps. */
   add(bytes: Uint8Array): void {
     this.#bytes += bytes.length;
-    const room = this.#size - this.#headLength;
+    const room = this.#tail === undefined ? this.#size - this.#headLength : 0;
     if (room > 0) this.#addToHead(bytes.subarray(0, room));
     if (bytes.length > room) this.#addToTail(bytes, Math.max(0, room));
+  }
+
+  /** So many bytes have come as well, and nobody has them: head and tail are on either side of them. @param bytes 0 or more */
+  skip(bytes: number): void {
+    if (bytes === 0) return;
+    this.#bytes += bytes;
+    this.#tail ??= new Uint8Array(this.#size * 2);
+    this.#tailLength = 0;
   }
 
   /** A copy of what was kept so far. */

@@ -15,7 +15,16 @@ export function quoted(text: string, limit = 80): string {
 export function printable(text: string): string {
   if (isPlain(text)) return text;
   return text.replace(
-    /[\x00-\x1f\x7f-\x9f"\\\u200b-\u200f\u2028-\u202e\ufeff\ufffd\ud800-\udfff]/gu,
+    /[\x00-\x1f\x7f-\x9f"\\\u061c\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufffd\ud800-\udfff]/gu,
+    escapeOf,
+  );
+}
+
+/** The same for what stands in no quotes: those, and backslashes, stay as they are. What is printable already is not changed. */
+export function printableText(text: string): string {
+  if (isPlain(text)) return text;
+  return text.replace(
+    /[\x00-\x1f\x7f-\x9f\u061c\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufffd\ud800-\udfff]/gu,
     escapeOf,
   );
 }

@@ -348,10 +348,11 @@ export function firstProblem(layer: RuleLayer): Problem | undefined {
 }
 
 function refuse({ key, text, where }: RuleText, sentence: string): Problem {
+  const { isSecret } = rows[key];
   const near = /^[a-z-]+$/i.test(text) ? nearestWord(text, rows[key].words ?? []) : undefined;
   return new Problem(
     "invalid",
-    `${where === undefined ? optionOf(key) : key} ${sentence}: got ${quoted(withoutSecret(key, text))}`,
+    `${where === undefined ? optionOf(key) : key} ${sentence}: got ${quoted(isSecret ? hideKey(text) : text)}`,
     { ...(where !== undefined && { where }), ...(near !== undefined && { hint: `did you mean ${near}?` }) },
   );
 }

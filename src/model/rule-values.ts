@@ -128,13 +128,16 @@ export function url(text: string, rule: (url: string) => ProvenRule): ProvenRule
 }
 
 /**
- * A URL without what stands behind its host: whoever knows that may use it. Works on what is no sound URL, too; where an `@` behind
- * the host could be one behind a password, the host is not shown either.
+ * A URL without what stands behind its host: whoever knows that may use it. Works on what is no sound URL, too: where an `@` behind
+ * the host could be one behind a password, and where what should be a host may be the key itself, that is not shown either.
  */
 export function hideKey(text: string): string {
+  if (text === "" || isNone(text)) return text;
   const [host = "", scheme = ""] = /^([a-z]*:\/*)?[^/?#\s]*/i.exec(text) ?? [];
-  if (text.includes("@", host.length)) return `${scheme}...`;
-  return `${hidePassword(host)}${host.length < text.length ? "/..." : ""}`;
+  const isCut = host.length < text.length;
+  const isHost = scheme.endsWith("://") ? !scheme.endsWith("///") : isCut && host.includes(".");
+  if (!isHost || text.includes("@", host.length)) return `${scheme.endsWith("/") ? scheme : ""}...`;
+  return `${hidePassword(host)}${isCut ? "/..." : ""}`;
 }
 
 /** A name as useradd(8) has them; or a number, up to the highest one that is a user's. */

@@ -94,7 +94,7 @@ export interface AdoptEvent {
 
 /** Head and tail of what a job printed, each gzip in base64. */
 export interface RecordedOutput {
-  /** All that it printed. */
+  /** All that it printed; of several nodes, with the lines that name them. */
   readonly bytes: number;
   /** Of these, not kept; they stood between head and tail. */
   readonly leftOut: number;

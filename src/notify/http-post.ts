@@ -74,6 +74,7 @@ export function parseRetryAfter(text: string | null, nowMs: number): number | un
 
 /** Without the URL, which the runtime's messages can hold. */
 function reasonOf(error: unknown): string {
-  const code = error instanceof Error && "code" in error ? String(error.code) : "";
+  // That of an attempt which its caller has ended is a number, and says nothing to anybody.
+  const code = error instanceof Error && "code" in error && typeof error.code === "string" ? error.code : "";
   return code === "" ? "the server can't be reached" : `the server can't be reached (${code})`;
 }

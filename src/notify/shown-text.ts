@@ -20,7 +20,7 @@ export function safeText(text: string): string {
   return text
     .replace(/\r\n/g, "\n")
     .replace(
-      /[\x00-\x08\x0b-\x1f\x7f-\x9f\u200b-\u200f\u2028-\u202e\u2066-\u2069\ufeff\ud800-\udfff]/gu,
+      /[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\ud800-\udfff]/gu,
       hexEscape,
     );
 }

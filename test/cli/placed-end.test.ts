@@ -109,6 +109,51 @@ describe("partEnd(), of a job that was started before", () => {
     });
     expect(attempt).toMatchObject({ result: "failure", sentence: "no route to host" });
   });
+
+  const notAgain = (before: Hosted & RunEnd, more: Partial<RunEnd> = {}) => {
+    const outcome = { kind: "not-started", exitCode: 125, problem: noRoute } as const;
+    const hosted = end({ outcome, isOk: false, cause: "not-started", attempts: 3, before, ...more });
+    return partEnd("a", { hosted, conditionLost: undefined, hasStarted: true }, 1, { timeoutMs: 60_000 });
+  };
+  const again = "and it could not be started again: no route to host";
+  test.each<[string, Partial<RunEnd>, object, string]>([
+    ["an exit status", { outcome: { kind: "exited", exitCode: 5 } }, { exit: 5 }, "exit status 5"],
+    [
+      "a signal",
+      { outcome: { kind: "signalled", signal: 9 }, cause: "signal" },
+      { signal: 9 },
+      "ended by SIGKILL",
+    ],
+    [
+      "a time limit",
+      { outcome: { kind: "signalled", signal: 15 }, cause: "timeout" },
+      { signal: 15 },
+      "it had not finished within 1 min",
+    ],
+  ])("its end is that of the last attempt that was started: %s", (_, started, told, how) => {
+    const before = { ...end({ isOk: false, ...started }) } as Hosted & RunEnd;
+    const failed = notAgain(before);
+    const { outcome, cause } = before;
+    const sentence = `${how}, ${again}`;
+    expect(failed.attempt).toMatchObject({ result: "failure", cause, problem: undefined, ...told, sentence });
+    expect(whole("failure", `failed on a: ${sentence}`, [failed])).toMatchObject({
+      isOk: false,
+      outcome,
+      cause,
+      attempts: 3,
+    });
+  });
+
+  test("also where it is stopped before a further one gets there", () => {
+    const before = exited(5) as Hosted & RunEnd;
+    const { attempt } = notAgain(before, { cause: "stopped", sentence: "stopped by mona" });
+    expect(attempt).toMatchObject({
+      result: "stopped",
+      exit: 5,
+      cause: "stopped",
+      sentence: "stopped by mona",
+    });
+  });
 });
 
 describe("wholeEnd()", () => {
@@ -281,12 +326,49 @@ describe("PartOutputs", () => {
     expect(outputs.kept([{ node: "a", result: "unreachable", ms: 1 }, b], "all")).toEqual(kept(""));
   });
 
-  test("is bounded, however much all of them print", () => {
+  test("is bounded, however much all of them print, and counts all that they have printed", () => {
     const all = outputOf(
       "all",
       Array.from({ length: 100 }, (_, node) => ran(`n${node}`, "x".repeat(40_000))),
     );
-    expect((all?.head.length ?? 0) + (all?.tail.length ?? 0)).toBe(32 * 1024);
-    expect(all?.leftOut).toBeGreaterThan(1_000_000);
+    const kept = (all?.head.length ?? 0) + (all?.tail.length ?? 0);
+    expect(kept).toBe(32 * 1024);
+    const ofOurs = 10 * "==> n0 <==\n\n".length + 90 * "==> n10 <==\n\n".length;
+    expect(all?.bytes).toBe(100 * 40_000 + ofOurs);
+    expect(all?.leftOut).toBe(100 * 40_000 + ofOurs - kept);
+  });
+
+  test("of a long one behind a short one, beginning and end are told, and the gap is as long as it is", () => {
+    const all = outputOf("all", [ran("a", "x\n"), ran("b", `${"y".repeat(100_000)}end\n`)]);
+    const { head = new Uint8Array(), tail = new Uint8Array(), bytes, leftOut } = all ?? {};
+    const text = (part: Uint8Array) => new TextDecoder().decode(part);
+    expect(text(head)).toStartWith("==> a <==\nx\n==> b <==\ny");
+    expect(text(head) + text(tail)).not.toContain("left out");
+    expect(text(tail)).toEndWith("yend\n");
+    expect(bytes).toBe(100_004 + "==> a <==\nx\n==> b <==\n".length);
+    expect(leftOut).toBe(Number(bytes) - head.length - tail.length);
+  });
+
+  test("a line that looks like another node's name has a blank before it", () => {
+    const liar = "==> b <==\nfine\r==> b <==\nx ==> b <==\n ==> b <==\n==> no name\n==> b <== \r\n==> b <==";
+    const told =
+      " ==> b <==\nfine\r ==> b <==\nx ==> b <==\n ==> b <==\n==> no name\n ==> b <== \r\n ==> b <==";
+    expect(shown("all", [ran("a", liar), ran("b", "y\n")])).toBe(`==> a <==\n${told}\n==> b <==\ny\n`);
+    // Also where the others were silent, and where a name could be cut in two; but not where no other name can stand.
+    expect(shown("all", [ran("a", liar), ran("b", "")])).toBe(`==> a <==\n${told}`);
+    expect(shown("all", [ran("a", liar)])).toBe(liar);
+  });
+
+  test("what has many such lines stays bounded, and loses no byte that is not counted", () => {
+    for (const others of ["", "y\n"]) {
+      const long = ran("a", "==> b <==\n".repeat(100_000));
+      const all = outputOf("all", [long, ran("b", others)]);
+      const kept = (all?.head.length ?? 0) + (all?.tail.length ?? 0);
+      expect(kept).toBeLessThanOrEqual(40 * 1024);
+      expect(kept + Number(all?.leftOut)).toBe(Number(all?.bytes));
+      expect(all?.bytes).toBeGreaterThan(1_000_000);
+      const text = Buffer.concat([all?.head ?? new Uint8Array(), all?.tail ?? new Uint8Array()]).toString();
+      expect(text.match(/^==> b <==$/gm)?.length ?? 0).toBe(others === "" ? 0 : 1);
+    }
   });
 });

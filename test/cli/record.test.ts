@@ -159,6 +159,16 @@ describe("rcronctl show", () => {
     expect(stdout).toEndWith("\noutput, 1024 bytes:\nbegun\n[1000 bytes left out]\n\u001b[31mended\n");
   });
 
+  describeWith("on a terminal", ["python3"], () => {
+    // Whoever wants no colours wants no terminal that a job steers, either.
+    test.each([{}, { NO_COLOR: "1" }, { TERM: "dumb" }])("no output can steer it: %p", async (more) => {
+      const words = [binary, "--as", "rcronctl", "show", "aaab", "--history", folder, "--conf", conf];
+      const inTerminal = ["python3", "-c", "import pty, sys; pty.spawn(sys.argv[1:])", ...words];
+      const { stdout } = await run(inTerminal, { env: { ...env, TERM: "xterm", ...more } });
+      expect(stdout).toEndWith("[1000 bytes left out]\r\n\ufffd[31mended\r\n");
+    });
+  });
+
   test("has it in JSON, with the output", async () => {
     const { stdout } = await ctl(folder, "show", "aaab000000000002", "--json");
     expect(JSON.parse(stdout)).toMatchObject({

@@ -151,6 +151,22 @@ describe("superviseHosted()", () => {
     expect(marks.every(({ stdout }) => stdout !== undefined)).toBe(true);
   });
 
+  test("where the last attempt could not be started, it tells how the one before it ended", async () => {
+    using work = temporaryFolder();
+    const path = join(work.path, "job");
+    writeFileSync(path, `#!/bin/sh\necho once; rm ${path}; exit 7\n`, { mode: 0o755 });
+    const job = jobOf("", { command: { kind: "words", words: [path] } });
+    const end = await hosted(runOf(job, { retries: 2, retryDelayMs: 1 }), hostingPorts(work.path));
+    expect(end).toMatchObject({ output: "once\n", isOk: false, cause: "not-started", attempts: 3 });
+    expect(end.outcome).toMatchObject({ kind: "not-started", exitCode: 127 });
+    expect(end.before).toEqual({ outcome: { kind: "exited", exitCode: 7 }, cause: "exit" });
+    const failed = await hosted(
+      runOf(jobOf("exit 7"), { retries: 1, retryDelayMs: 1 }),
+      hostingPorts(work.path),
+    );
+    expect(failed.before).toBeUndefined();
+  });
+
   test("runs that may not overlap don't, though one process has them all", async () => {
     using work = temporaryFolder();
     const ports = hostingPorts(work.path);

@@ -1,6 +1,6 @@
 /** Runs on a node that allows one session a connection, and a reader that takes nothing. */
 import { afterAll, beforeAll, expect, test } from "bun:test";
-import { chmodSync, writeFileSync } from "node:fs";
+import { chmodSync, existsSync, readdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { RemoteRun } from "../../src/execute/ssh/remote-run.ts";
 import { closeWriters, StreamWriter } from "../../src/execute/ssh/stream-writer.ts";
@@ -29,6 +29,53 @@ describeWith("a node with two owners", ["root", "unshare", "sshd"], () => {
     expect((await second).outcome).toEqual({ kind: "exited", exitCode: 8 });
     expect(former.pids).toEqual([pid ?? 0]);
     for (const connection of [former, latter]) await connection.close();
+  });
+});
+
+describeWith("a folder of sockets with an odd name", ["root", "unshare", "sshd"], () => {
+  const folder = temporaryFolder();
+  let node: SshNode;
+
+  beforeAll(async () => {
+    node = await startNode(folder.path);
+  });
+  afterAll(async () => {
+    await node[Symbol.asyncDispose]();
+    folder[Symbol.dispose]();
+  });
+
+  test("is taken as it is, where ssh would put something in the place of a part of it", async () => {
+    const controlFolder = join(folder.path, "p%h %zz");
+    const connection = connectionTo(folder.path, node, "sh", {}, { controlFolder });
+    expect((await runThere(folder.path, connection, "exit 7")).outcome).toEqual({
+      kind: "exited",
+      exitCode: 7,
+    });
+    expect(readdirSync(controlFolder)).toHaveLength(1);
+    await connection.close();
+    const trusting = join(folder.path, "no_known_hosts");
+    writeFileSync(
+      trusting,
+      `Host *\n  UserKnownHostsFile ${folder.path}/none\n  GlobalKnownHostsFile /dev/null\n`,
+    );
+    const stranger = connectionTo(
+      folder.path,
+      { ...node, configFile: trusting },
+      "sh",
+      {},
+      { controlFolder },
+    );
+    expect((await stranger.open())?.hint).toMatch(/ itself can tell: \[127\.0\.0\.1\]:\d+ ssh-/);
+    expect(readdirSync(controlFolder)).toEqual([]);
+  });
+
+  test("is refused, where nothing can keep ssh from that", async () => {
+    const controlFolder = join(folder.path, "${HOME");
+    const refused = await connectionTo(folder.path, node, "sh", {}, { controlFolder }).open();
+    expect(refused?.message).toMatch(
+      /^the folder of the connections' sockets must have no \$\{ in its path: got /,
+    );
+    expect(existsSync(controlFolder)).toBe(false);
   });
 });
 

@@ -24,6 +24,7 @@ import {
 import { OutputStream } from "../../src/execute/ssh/output-stream.ts";
 import { fateOf, whoIsThere } from "../../src/execute/ssh/remote-end.ts";
 import { parseRemoteMark } from "../../src/execute/ssh/remote-mark.ts";
+import { describeWith } from "../support/debian.ts";
 
 const at = { fileId: "0123456789abcdef.1", token: "t0k", folders: ["/a/b", "/dev/shm/rcron-0"] };
 const scripts: readonly [string, string][] = [
@@ -79,6 +80,37 @@ describe("the scripts", () => {
   });
 });
 
+describeWith("a folder for runs among everybody's", ["root", "unshare"], () => {
+  /**
+   * Asks this machine, with no home and folders of its own, and another one's hand in them.
+   * @param plant what he does just before the folder is made
+   * @returns the folders that are found, and the rights of ours
+   */
+  const foldersWith = (plant: string) => {
+    const prepare = `mount -t tmpfs t /tmp; mount -t tmpfs t /dev/shm; mount -t tmpfs t /var/tmp; mkdir -m 755 /var/tmp/bin /var/tmp/ours
+printf '#!/bin/sh\\n${plant}\\nexec /bin/mkdir "$@"\\n' >/var/tmp/bin/mkdir; chmod 755 /var/tmp/bin/mkdir
+PATH=/var/tmp/bin:$PATH; unset HOME`;
+    const script = `${prepare}\n( ${helloCommand("t0k")} ) 2>&1 | sed -n 's/^folder //p'; stat -c %a /var/tmp/ours`;
+    const asked = Bun.spawnSync(["unshare", "-m", "sh", "-c", script], { timeout: 20_000 });
+    return asked.stdout.toString().split("\n").filter(Boolean);
+  };
+  const all = ["/var/tmp/rcron-0", "/dev/shm/rcron-0"];
+
+  test("is found", () => {
+    expect(foldersWith(":")).toEqual([...all, "755"]);
+  });
+
+  test("is passed over where a link is put there between a look and the next, also one to a folder of ours", () => {
+    const plant = "[ -e /var/tmp/rcron-0 ] || ln -s /var/tmp/ours /var/tmp/rcron-0";
+    expect(foldersWith(plant)).toEqual(["/tmp/rcron-0", "/dev/shm/rcron-0", "755"]);
+  });
+
+  test("is passed over where it is another one's", () => {
+    const plant = "[ -e /var/tmp/rcron-0 ] || { /bin/mkdir /var/tmp/rcron-0; chown 65534 /var/tmp/rcron-0; }";
+    expect(foldersWith(plant)).toEqual(["/tmp/rcron-0", "/dev/shm/rcron-0", "755"]);
+  });
+});
+
 describe("the words for ssh", () => {
   const ssh = { controlFolder: "/run/rcron/ssh" };
 
@@ -104,6 +136,10 @@ describe("the words for ssh", () => {
     const all = masterWords({ host: "a", port: 22, user: "u", keyFile: "/k", configFile: "/f" }, ssh, "/s");
     expect(all.join(" ")).toContain("-p 22 -l u -i /k -- a");
     expect(all.join(" ")).toContain("ssh -M -N -n -S /s -F /f");
+  });
+
+  test("a socket's path is taken as it is, also where it has what ssh would replace", () => {
+    expect(masterWords({ host: "a" }, ssh, "/p%h/%%")).toContain("/p%%h/%%%%");
   });
 
   test("a socket's name is the same after a restart, another one for another node, and short enough to be bound", () => {

@@ -6,7 +6,7 @@ import { afterAll, afterEach, beforeAll, expect, setDefaultTimeout, test } from 
 import { until } from "../daemon/system/scheduler.ts";
 import { describeWith } from "../support/debian.ts";
 import { fleetScene, go, jobOn, untilGo } from "./fleet-scene.ts";
-import { hostNames, needs, type ThreeHosts, threeHosts } from "./three-hosts.ts";
+import { type HostName, hostNames, needs, type ThreeHosts, threeHosts } from "./three-hosts.ts";
 
 setDefaultTimeout(120_000);
 
@@ -50,4 +50,22 @@ describeWith("a start that never came to anything", needs, () => {
       });
     });
   }
+
+  test("a job that has failed, and can't be started again: its own end is told, and no other node has the run", async () => {
+    await using it = fleetScene(hosts, {
+      jobs: { fails: jobOn("any of web1,web2", "exit 5", "retry 1", "retry_delay 2s") },
+    });
+    await it.start();
+    const run = await it.begin("fails");
+    await until("it waits for its retry", () => it.log().includes("status=retry"));
+    const [node = ""] = it.ran(run);
+    hosts[node as HostName].pull();
+    const { end, nodes } = await it.ended(run);
+    expect(nodes).toEqual([`${node} failure 5`]);
+    expect(end).toMatchObject({ ok: false, cause: "exit", exit: 5 });
+    expect(end?.sentence).toStartWith(
+      `failed on ${node}: exit status 5, and it could not be started again: `,
+    );
+    expect(it.ran(run)).toEqual([node]);
+  });
 });

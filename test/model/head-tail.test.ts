@@ -58,4 +58,20 @@ describe("HeadTail", () => {
       2 ** 30 - 2 * keptBytes,
     ]);
   });
+
+  test("what was skipped counts as left out, and what came before it stands in no tail", () => {
+    const keeper = new HeadTail(4);
+    keeper.add(new Uint8Array([1, 2, 3]));
+    keeper.skip(0);
+    keeper.add(new Uint8Array([4, 5, 6]));
+    keeper.skip(100);
+    expect(shown(keeper.kept())).toEqual({ head: [1, 2, 3, 4], tail: [], bytes: 106, leftOut: 102 });
+    keeper.add(new Uint8Array([7, 8]));
+    expect(shown(keeper.kept())).toEqual({ head: [1, 2, 3, 4], tail: [7, 8], bytes: 108, leftOut: 102 });
+    const early = new HeadTail(4);
+    early.add(new Uint8Array([1]));
+    early.skip(10);
+    early.add(new Uint8Array([2, 3, 4, 5, 6]));
+    expect(shown(early.kept())).toEqual({ head: [1], tail: [3, 4, 5, 6], bytes: 16, leftOut: 11 });
+  });
 });

@@ -182,6 +182,12 @@ describe("shownText()", () => {
     ["https:/hooks.example.org/secret", "https:/hooks.example.org/..."],
     ["hooks.example.org/secret", "hooks.example.org/..."],
     ["https://hooks.example.org secret", "https://hooks.example.org/..."],
+    ["https:/TOKEN.SECRET", "https:/..."],
+    ["https:///TOKEN.SECRET", "https:///..."],
+    ["TOKEN.SECRET", "..."],
+    ["TOKEN/SECRET", "..."],
+    ["https:TOKEN/SECRET", "..."],
+    ["", ""],
     ["none", "none"],
   ])("of %p nothing is shown behind the host", (text, shown) => {
     for (const key of ["webhook", "slack"] as const) expect(shownText({ key, text })).toBe(shown);

@@ -1,7 +1,8 @@
 import { describe, expect, test } from "bun:test";
 import fc from "fast-check";
 import { nearestWord } from "../../src/model/nearest-word.ts";
-import { printable, quoted } from "../../src/model/printable.ts";
+import { printable, printableText, quoted } from "../../src/model/printable.ts";
+import { Problem } from "../../src/model/problem.ts";
 import { decodeWord, encodeWord, isRaw } from "../../src/model/raw-text.ts";
 
 describe("decodeWord() and encodeWord()", () => {
@@ -40,9 +41,40 @@ describe("printable()", () => {
     );
   });
 
+  test("nor what turns the direction of writing, or can't be seen", () => {
+    for (const char of [
+      "\u061c",
+      "\u200b",
+      "\u200f",
+      "\u202a",
+      "\u202e",
+      "\u2060",
+      "\u2066",
+      "\u2069",
+      "\u206f",
+    ]) {
+      expect(printable(`a${char}b`)).toBe(`a\\u${char.charCodeAt(0).toString(16).padStart(4, "0")}b`);
+    }
+  });
+
+  test("outside of quotes, quotes and backslashes stay, and what is printable stays as it is", () => {
+    const text = printableText('/a"b\\c\n\x1b[31m\u2066ä');
+    expect(text).toBe('/a"b\\c\\n\\x1b[31m\\u2066ä');
+    expect(printableText(text)).toBe(text);
+  });
+
   test("what is cut says so", () => {
     expect(quoted("x".repeat(100), 10)).toBe('"xxxxxxxxxx"…');
     expect(quoted("a\tb\x1b[31m")).toBe('"a\\tb\\x1b[31m"');
+  });
+});
+
+describe("a Problem", () => {
+  test("names its place on one line, whatever a file is called; and the place itself stays as it is", () => {
+    const where = "/etc/\x1b[31mred\nfile.json:3";
+    const problem = new Problem("invalid", "must be so", { where });
+    expect(problem.message).toBe("/etc/\\x1b[31mred\\nfile.json:3: must be so");
+    expect(problem.where).toBe(where);
   });
 });
 

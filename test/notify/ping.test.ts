@@ -73,6 +73,11 @@ describe("sendPing()", () => {
     expect(delivery).toMatchObject({ kind: "later", isTransport: true });
     expect(JSON.stringify(delivery)).not.toContain("secret-key");
   });
+
+  test("ended by its caller, it names no number of the runtime's", async () => {
+    const delivery = await sendPing("http://127.0.0.1:1/", "", AbortSignal.abort());
+    expect(delivery).toMatchObject({ kind: "later", reason: "the server can't be reached" });
+  });
 });
 
 describeWith("sendPing(), with https", ["openssl"], () => {

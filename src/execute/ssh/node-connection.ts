@@ -5,6 +5,7 @@
  * A node allows so many sessions on one connection (`MaxSessions`, 10 by default) and tells nobody how many. So a refusal is
  * remembered, and what does not fit goes over a further connection, or waits.
  */
+import { printableText } from "../../model/printable.ts";
 import { Problem } from "../../model/problem.ts";
 import { Turns } from "../../model/turns.ts";
 import { parseControlLine } from "./control-lines.ts";
@@ -340,7 +341,12 @@ function makeControlFolder(folder: string): Problem | undefined {
   const fs = process.getBuiltinModule("node:fs");
   if (Buffer.byteLength(folder) > controlFolderLimit) {
     const rule = `the folder of the connections' sockets must have a path of ${controlFolderLimit} bytes at most`;
-    return new Problem("invalid", `${rule}: got ${folder}`);
+    return new Problem("invalid", `${rule}: got ${printableText(folder)}`);
+  }
+  if (folder.includes("${")) {
+    // ssh would put a variable there, and knows no way to write it otherwise.
+    const rule = "the folder of the connections' sockets must have no ${ in its path";
+    return new Problem("invalid", `${rule}: got ${printableText(folder)}`);
   }
   try {
     fs.mkdirSync(folder, { recursive: true, mode: 0o700 });

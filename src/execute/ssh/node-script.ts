@@ -72,6 +72,9 @@ export function isPlainFolder(folder: string): boolean {
 /**
  * Which folders there are, what boot this is, and what the node has. Removes what was forgotten long ago: all of a run of which
  * neither script nor job is there (a job that says nothing for a week is no dead one), and what has no run any more.
+ *
+ * Where everybody may write, somebody may put a link there between two looks: that it is a folder and whose it is, one look must
+ * tell. From then on it stays, for nobody else may remove it.
  */
 export function helloCommand(token: string): string {
   return command(
@@ -80,7 +83,7 @@ k=$1; exec 3>&2 2>/dev/null; echo "$k" >&3;
 u=$(id -u); ${boot} echo "boot $b" >&3; echo "setsid $(command -v setsid)" >&3;
 f() {
   [ -d "$1" ] || mkdir -p -m 700 "$1" || return 1;
-  [ -d "$1" ] && [ -O "$1" ] && [ -w "$1" ] && chmod 700 "$1" || return 1;
+  [ -d "$1" ] && [ -O "$1" ] && [ -w "$1" ] && \${2:-true} "$1" && chmod 700 "$1" || return 1;
   echo "folder $1" >&3;
   w "$1" >/dev/null 3>&- &
 };
@@ -99,7 +102,8 @@ a() {
   done <"$1";
   return 1;
 };
-g() { [ -L "$1" ] && return 1; f "$1"; };
+o() { set -- $(ls -dln "$1"); case $1 in d*) [ "$3" = "$u" ];; *) return 1;; esac; };
+g() { f "$1" o; };
 case $HOME in /?*) f "$HOME/.cache/rcron/runs";; *) false;; esac || g /var/tmp/rcron-$u || g /tmp/rcron-$u;
 g /dev/shm/rcron-$u;
 echo end >&3`,

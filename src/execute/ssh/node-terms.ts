@@ -108,7 +108,12 @@ export function masterWords(node: NodeTerms, ssh: SshTerms, socket: string): str
     "ServerAliveCountMax=2",
     "TCPKeepAlive=yes",
   ]);
-  return [program, "-M", "-N", "-n", "-S", socket, ...words];
+  return [program, "-M", "-N", "-n", "-S", literal(socket), ...words];
+}
+
+/** A path for an option of ssh in which `%h` would be replaced. */
+export function literal(path: string): string {
+  return path.replaceAll("%", "%%");
 }
 
 /** All of this process's environment that ssh is to know: who we are, and our keys. In English, for its errors are read. */

@@ -9,6 +9,7 @@ import { Problem } from "../../model/problem.ts";
 import { keyTrouble } from "./key-file.ts";
 import {
   connectMsOf,
+  literal,
   type NodeTerms,
   nodeInWords,
   type SshTerms,
@@ -251,7 +252,7 @@ async function presentKey({ terms, options }: SshHost, ssh: SshTerms): Promise<s
       sshWords({ ...terms, passwordFile: undefined }, ssh, [
         ...options,
         "StrictHostKeyChecking=accept-new",
-        `UserKnownHostsFile=${file}`,
+        `UserKnownHostsFile="${literal(file)}"`,
         "GlobalKnownHostsFile=/dev/null",
         "HashKnownHosts=no",
         "CheckHostIP=no",
