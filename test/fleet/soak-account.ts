@@ -61,6 +61,8 @@ export interface Accounted {
   readonly daemons: readonly DaemonStart[];
   /** What the record's readers say of each run: its state. */
   readonly states: ReadonlyMap<string, string>;
+  /** Runs that go on on a node when all is over. */
+  readonly left: readonly { readonly node: string; readonly run: string }[];
   /** Runs that rcrond has promised to whoever asked for them. */
   readonly promised: readonly string[];
   /** The files of jobs that print. */
@@ -184,7 +186,11 @@ function accountOf(run: Run, it: Accounted): string[] {
     if (last.cause !== "stopped" || starts.length > 0) found.push("its end tells of no node");
     return found;
   }
-  for (const part of last.nodes) found.push(...partOf(part, run, last, it));
+  for (const part of last.nodes) {
+    found.push(...partOf(part, run, last, it));
+    const isLeft = it.left.some((left) => left.run === run.id && left.node === part.node);
+    if (isLeft && part.result !== "unknown") found.push(`it goes on on ${part.node}, told ${part.result}`);
+  }
   const told = last.nodes.map(({ node }) => node);
   if (new Set(told).size < told.length) found.push("a node is told twice");
   for (const { node, atMs } of starts) {

@@ -27,7 +27,7 @@ import {
   termsOf,
   textOf,
 } from "./soak-scene.ts";
-import { hostNames, threeHosts } from "./three-hosts.ts";
+import { type HostName, hostNames, threeHosts } from "./three-hosts.ts";
 
 /** What the book's database may have besides itself, whatever is in it. */
 const journalKb = 4200;
@@ -45,6 +45,11 @@ const listFiles = `for d in /mnt/homes/sh/.cache/rcron/runs /dev/shm/rcron-0 /va
     [ ! -e $f ] || { [ -e $i.c ] && ! grep -qv "^void$\\|^b " $i.c; } || echo "$d/$f: $(cut -c1-60 $i.c | tr "\\n" "|")"
   done
 done`;
+/** The ids of the runs that go on on a node. */
+const listRuns = `cat /proc/[0-9]*/environ 2>/dev/null | tr "\\0" "\\n" | sed -n "s/^RCRON_RUN_ID=//p"`;
+const endRuns = `for e in $(grep -lz ^RCRON_RUN_ID= /proc/[0-9]*/environ 2>/dev/null); do
+  p=\${e#/proc/}; kill -9 \${p%/environ}
+done 2>/dev/null || :`;
 /** All that is on a node besides its own. */
 const listProcesses = `for p in /proc/[0-9]*; do echo "$(tr "\\0" " " <$p/cmdline | head -c 200)"; done 2>/dev/null | grep -v "^$\\|start.sh\\|^sleep 1 \\|^sshd: .*listener\\|^sh -c for p\\|^tr \\|^head \\|^grep "`;
 
@@ -81,7 +86,8 @@ async function main(): Promise<void> {
   await soak.start();
   for (const name of Object.keys(jobs)) it.job(name, jobText(it, name, "1000d"));
   soak.life?.signal("SIGHUP");
-  const wrong = [...soak.wrong, ...(await quiet(soak, settled, descriptors))];
+  const left: { node: HostName; run: string }[] = [];
+  const wrong = [...soak.wrong, ...(await quiet(soak, settled, { descriptors, left }))];
 
   const bootMs = Date.now() - Number(textOf("/proc/uptime").split(" ")[0]) * 1000;
   const told = await it.ask<{ run: string; state: string }[]>("runs", "--all", "--limit", "1000000");
@@ -90,6 +96,7 @@ async function main(): Promise<void> {
     events: eventsOf(it),
     starts: hostNames.flatMap((name) => startsIn(hosts[name].lines("ran"), bootMs)),
     faults: soak.faults,
+    left,
     untilMs,
     daemons: soak.daemons,
     states: new Map(told.map(({ run, state }) => [run, state])),
@@ -113,8 +120,15 @@ async function main(): Promise<void> {
   process.exitCode = wrong.length === 0 ? 0 : 1;
 }
 
-/** Waits until all is over, has rcrond ended, and tells what is left. */
-async function quiet(soak: Soak, settled: Taken | undefined, descriptors: number): Promise<string[]> {
+/**
+ * Waits until all is over, has rcrond ended, and tells what is left.
+ * @param left takes the runs that still go on on a node; they are ended
+ */
+async function quiet(
+  soak: Soak,
+  settled: Taken | undefined,
+  { descriptors, left }: { readonly descriptors: number; readonly left: { node: HostName; run: string }[] },
+): Promise<string[]> {
   const { it, hosts } = soak;
   const wrong: string[] = [];
   const longUntil = async (what: string, isSo: () => boolean | Promise<boolean>) => {
@@ -155,10 +169,15 @@ async function quiet(soak: Soak, settled: Taken | undefined, descriptors: number
   // Of what has ended at the very moment of a loss nobody asks for the files; they go by their age.
   const losses = soak.faults.filter(({ kind }) => /cable|sshd|master|rcrond/.test(kind)).length;
   for (const name of hostNames) {
-    const left = hosts[name].run(listFiles).split("\n").slice(0, -1);
-    const runs = new Set(left.map((line) => line.replace(/\.\w+: .*/, ""))).size;
-    if (runs > losses / 3) wrong.push(`files on ${name}:\n${left.join("\n")}`);
+    const files = hosts[name].run(listFiles).split("\n").slice(0, -1);
+    const runs = new Set(files.map((line) => line.replace(/\.\w+: .*/, ""))).size;
+    if (runs > losses / 3) wrong.push(`files on ${name}:\n${files.join("\n")}`);
     else if (runs > 0) console.log(`files of ${runs} runs are left on ${name}`);
+    for (const run of new Set(hosts[name].run(listRuns).split("\n").filter(Boolean))) {
+      console.log(`the run ${run} goes on on ${name}`);
+      left.push({ node: name, run });
+    }
+    hosts[name].run(endRuns);
     await longUntil(`nothing is left on ${name}`, () => hosts[name].run(listProcesses) === "");
     const processes = hosts[name].run(listProcesses);
     if (processes !== "") wrong.push(`processes on ${name}: ${processes}`);
