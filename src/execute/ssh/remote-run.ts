@@ -375,8 +375,7 @@ export class RemoteRun {
     }
     this.#ports.onEnd?.(outcome);
     this.#outcome.resolve(outcome);
-    // Of a run that was never to be, or whose end was never told, what stands there stays: it is another one's, or keeps a late
-    // start from being one.
+    // Else it was never to be, or nobody has told its end: what stands there is another one's, or keeps a late start from being one.
     const isOurs = outcome === this.#end;
     const sessions = new Set([this.#teller, ...this.#output.sessions]);
     let isTold = false;
